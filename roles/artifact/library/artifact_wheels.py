@@ -1,0 +1,158 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""Packs an application's locked wheels and its own into one archive in the cache of the controller."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.artifact_fetch import run
+from ansible.module_utils.artifact_hashes import ArtifactError, check, record, recorded
+from ansible.module_utils.artifact_pack import EPOCH, pack
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = """
+module: artifact_wheels
+short_description: Packs an application's wheels into one archive in the controller's cache
+description:
+  - Downloads the wheels of a hash-locked requirements file for the host's Python, and builds own ones.
+  - The source folders stay untouched. In check mode it only says what it would do.
+options:
+  app: {type: str, required: true, description: Name of the application.}
+  requirements: {type: path, required: true, description: Requirements file with a hash for each wheel.}
+  projects: {type: list, elements: path, default: [], description: Folders with a pyproject.toml.}
+  cache_dir: {type: path, required: true, description: "All that is kept, below archives/ and wheels/."}
+  python: {type: path, required: true, description: Interpreter whose pip is used.}
+  target_python: {type: str, required: true, description: "The host's Python, such as 3.11."}
+  target_architecture: {type: str, required: true, description: "The host's architecture, such as x86_64."}
+author: The login data pipeline
+"""
+RETURN = """
+archive: {type: str, returned: always, description: Path on the controller; empty if pending.}
+build: {type: str, returned: always, description: Changes with the lock, the sources and the host's Python.}
+msg: {type: str, returned: always, description: What was done.}
+"""
+
+# What a build writes into a source folder, and what is no part of the package.
+LITTER = ("__pycache__", "*.egg-info", "build", "dist", ".*", "*.pyc")
+# pip takes none of the older tags in by itself. glibc 2.36 is that of the oldest supported Debian.
+GLIBC_MINORS = (36, 35, 34, 31, 28, 27, 26, 24, 17, 12, 5)
+
+
+def sources(project: Path) -> Iterator[Path]:
+    """Yield the project's files, sorted, without litter."""
+    for path in sorted(project.rglob("*")):
+        inner = path.relative_to(project)
+        litter = any(fnmatch(word, pattern) for word in inner.parts for pattern in LITTER)
+        if path.is_file() and not litter:
+            yield path
+
+
+def key(files: list[tuple[str, Path]], *words: str) -> str:
+    """Return eight digits that change with the words, and with the files' names and content."""
+    state = hashlib.sha256("\0".join(words).encode())
+    for name, path in files:
+        state.update(f"\0{name}\0".encode() + path.read_bytes())
+    return state.hexdigest()[:8]
+
+
+def download_locked(params: dict[str, Any], folder: Path) -> None:
+    """Fetch the wheels of the lock file for the host, unless an earlier run has; the folder appears whole."""
+    if folder.is_dir():
+        return
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    machine, version = params["target_architecture"], params["target_python"]
+    platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
+    platforms += [f"--platform=manylinux{name}_{machine}" for name in ("2014", "2010", "1")]
+    abis = [f"--abi={abi}" for abi in (f"cp{version.replace('.', '')}", "abi3", "none")]
+    pip = [params["python"], "-m", "pip", "download", "-q", "--no-deps", "--require-hashes"]
+    target = ["--only-binary=:all:", f"--python-version={version}", "--implementation=cp", *abis, *platforms]
+    run(
+        [*pip, *target, "-r", params["requirements"], "-d", part],
+        f"check that pip reaches its index; each requirement needs a wheel for Python {version} on {machine}",
+    )
+    part.rename(folder)
+
+
+def build_own(params: dict[str, Any], work: Path, target: Path) -> None:
+    """Build a wheel of each project from a copy, so that nothing is left in the source folders."""
+    copies = []
+    for project in map(Path, params["projects"]):
+        copies.append(work / project.name)
+        for path in sources(project):
+            copy = copies[-1] / path.relative_to(project)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    if copies:
+        pip = [params["python"], "-m", "pip", "wheel", "-q", "--no-deps", "--no-cache-dir", "-w", target]
+        run([*pip, *copies], "build the project by hand to see more", {"SOURCE_DATE_EPOCH": str(EPOCH)})
+
+
+def ensure(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Bring the archive into the cache if it is not there, and return the module's result."""
+    cache, lock = Path(params["cache_dir"]), Path(params["requirements"])
+    for project in map(Path, params["projects"]):
+        if not (project / "pyproject.toml").is_file():
+            raise ArtifactError(f"{project}: holds no pyproject.toml. next: correct artifact_app_projects")
+    target = (params["target_python"], params["target_architecture"])
+    own = [
+        (f"{project.name}/{path.relative_to(project)}", path)
+        for project in map(Path, params["projects"])
+        for path in sources(project)
+    ]
+    build = key([("lock", lock), *own], *target)
+    archive = cache / "archives" / f"{params['app']}-{build}.tar"
+    result = {"changed": not archive.exists(), "archive": str(archive), "build": build}
+    if archive.exists():
+        check(archive, recorded(archive), f"remove {archive} and run again")
+        return {**result, "msg": f"{archive} is there and checked"}
+    if check_mode:
+        return {**result, "archive": "", "msg": f"would fetch the wheels of {lock} and pack {archive.name}"}
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as mutex:
+        fcntl.flock(mutex, fcntl.LOCK_EX)  # two runs may share the cache
+        locked = cache / "wheels" / key([("lock", lock)], *target)
+        download_locked(params, locked)
+        work = cache / "work" / params["app"]
+        shutil.rmtree(work, ignore_errors=True)
+        tree = work / "tree"
+        tree.mkdir(parents=True)
+        shutil.copytree(locked, tree / "locked", copy_function=os.link)
+        build_own(params, work / "sources", tree / "own")
+        shutil.copyfile(lock, tree / "requirements.txt")
+        pack(tree, archive, params["app"])
+        record(archive)
+        shutil.rmtree(work)
+    return {**result, "msg": f"packed {archive}"}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "app": {"type": "str", "required": True},
+            "requirements": {"type": "path", "required": True},
+            "projects": {"type": "list", "elements": "path", "default": []},
+            "cache_dir": {"type": "path", "required": True},
+            "python": {"type": "path", "required": True},
+            "target_python": {"type": "str", "required": True},
+            "target_architecture": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**ensure(module.params, module.check_mode))
+    except (ArtifactError, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: the topics, SCRAM users and ACLs of a Kafka cluster, in one call over one connection.
+
+Waits until the cluster answers an authenticated request, so it is the readiness check as well. Nothing is deleted:
+topics, users and ACLs that are not named stay as they are. Runs on a broker's host with kafka-python installed
+and authenticates by the broker's own certificate (mutual TLS), so no administrator password is needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    from kafka import KafkaAdminClient, errors
+    from kafka.admin import (
+        ACL,
+        ACLFilter,
+        ACLOperation,
+        ACLPermissionType,
+        ACLResourcePatternType,
+        ConfigResource,
+        ConfigResourceType,
+        ResourcePattern,
+        ResourcePatternFilter,
+        ResourceType,
+        ScramMechanism,
+        UserScramCredentialUpsertion,
+    )
+
+    HAVE_KAFKA = True
+except ImportError:
+    HAVE_KAFKA = False
+
+DOCUMENTATION = r"""
+module: kafka_resources
+short_description: Topics, SCRAM users and ACLs of a Kafka cluster
+options:
+  bootstrap_servers: {description: The brokers' mutual TLS listener as host:port., type: list, elements: str, required: true}
+  sasl_bootstrap_servers: {description: The SASL_SSL listener, where passwords are tried., type: list, elements: str, required: true}
+  ca_file: {description: CA certificates., type: path, required: true}
+  cert_file: {description: The broker's certificate., type: path, required: true}
+  key_file: {description: The broker's key., type: path, required: true}
+  wait_seconds: {description: How long to wait for the cluster., type: int, default: 120}
+  brokers: {description: How many brokers must have joined., type: int, default: 1}
+  topics: {description: "Each {name, partitions, replication_factor, config}.", type: list, elements: dict, default: []}
+  users: {description: Mapping of user name to password (SCRAM-SHA-512)., type: dict, default: {}}
+  acls:
+    description: Allowed operations, each for one principal on one resource.
+    type: list
+    elements: dict
+    default: []
+"""
+
+WAIT_STEP = 1.0  # seconds between two attempts to reach the cluster
+
+
+def connect(params: dict[str, Any]) -> Any:
+    """Admin client over mutual TLS; waits for the cluster up to wait_seconds. Raises TimeoutError with the last cause."""
+    end = time.monotonic() + params["wait_seconds"]
+    cause = "no attempt was made"
+    while True:
+        try:
+            client = KafkaAdminClient(
+                bootstrap_servers=params["bootstrap_servers"],
+                security_protocol="SSL",
+                ssl_cafile=params["ca_file"],
+                ssl_certfile=params["cert_file"],
+                ssl_keyfile=params["key_file"],
+                bootstrap_timeout_ms=5000,
+            )
+            joined = len(client.describe_cluster()["brokers"])
+            if joined >= params["brokers"]:
+                return client
+            client.close()
+            cause = f"{joined} of {params['brokers']} brokers have joined"
+        except (errors.KafkaError, OSError) as error:
+            cause = f"{type(error).__name__}: {error}"
+        if time.monotonic() >= end:
+            raise TimeoutError(cause)
+        time.sleep(WAIT_STEP)
+
+
+def topic_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
+    """Create missing topics, add partitions, set configs; returns one line for each change."""
+    changes = []
+    names = set(client.list_topics())
+    for topic in wanted:
+        name = topic["name"]
+        config = {k: str(v) for k, v in (topic.get("config") or {}).items()}
+        if name not in names:
+            changes.append(f"topic {name}: created with {topic['partitions']} partitions")
+            if not check:
+                client.create_topics(
+                    {
+                        name: {
+                            "num_partitions": topic["partitions"],
+                            "replication_factor": topic["replication_factor"],
+                            "configs": config,
+                        }
+                    },
+                    wait_for_metadata=True,
+                )
+            continue
+        present = len(client.describe_topics([name])[0]["partitions"])
+        if present > topic["partitions"]:
+            raise ValueError(f"topic {name} has {present} partitions; Kafka cannot lower that to {topic['partitions']}")
+        if present < topic["partitions"]:
+            changes.append(f"topic {name}: partitions {present} -> {topic['partitions']}")
+            if not check:
+                client.create_partitions({name: topic["partitions"]})
+        resource = ConfigResource(ConfigResourceType.TOPIC, name)
+        stored = client.describe_configs([resource], config_filter="all")["topic"][name]
+        differing = {k: v for k, v in config.items() if stored.get(k, {}).get("value") != v}
+        for key, value in differing.items():
+            changes.append(f"topic {name}: {key} {stored.get(key, {}).get('value')} -> {value}")
+        if differing and not check:
+            client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=differing)])
+    return changes
+
+
+def password_works(params: dict[str, Any], user: str, password: str) -> bool:
+    """Log in as the user. A wrong password shows in kafka-python only as an error of the bootstrap."""
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=params["sasl_bootstrap_servers"],
+            security_protocol="SASL_SSL",
+            sasl_mechanism="SCRAM-SHA-512",
+            sasl_plain_username=user,
+            sasl_plain_password=password,
+            ssl_cafile=params["ca_file"],
+            bootstrap_timeout_ms=3000,
+        )
+    except errors.KafkaError:
+        return False
+    client.close()
+    return True
+
+
+def user_changes(client: Any, params: dict[str, Any], check: bool) -> list[str]:
+    """Create missing users. A user whose password was changed elsewhere is reported, never reset in silence."""
+    changes, rejected = [], []
+    present = client.describe_user_scram_credentials()
+    for user, password in params["users"].items():
+        if present.get(user, {}).get("credential_infos"):
+            if not password_works(params, user, password):
+                rejected.append(user)
+            continue
+        changes.append(f"user {user}: created")
+        if not check:
+            result = client.alter_user_scram_credentials(
+                [UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password)]
+            )
+            if result.get(user):
+                raise ValueError(f"user {user} was not created: {result[user]}")
+    if rejected:
+        raise PermissionError(
+            f"Kafka rejects the stored password of {', '.join(rejected)}: it was changed outside this deployment. "
+            "Put the right one into the secrets file, or delete the user's SCRAM credential in Kafka and run again."
+        )
+    return changes
+
+
+def acl_of(entry: dict[str, str], operation: str) -> Any:
+    return ACL(
+        principal=f"User:{entry['user']}",
+        host="*",
+        operation=ACLOperation[operation.upper()],
+        permission_type=ACLPermissionType.ALLOW,
+        resource_pattern=ResourcePattern(
+            ResourceType[entry["resource"].upper()],
+            entry["name"],
+            ACLResourcePatternType[entry.get("pattern", "literal").upper()],
+        ),
+    )
+
+
+def acl_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
+    """Create the missing ACLs."""
+    any_acl = ACLFilter(
+        None,
+        None,
+        ACLOperation.ANY,
+        ACLPermissionType.ANY,
+        ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY),
+    )
+    present = set(client.describe_acls(any_acl)[0])
+    missing = [acl for entry in wanted for op in entry["operations"] if (acl := acl_of(entry, op)) not in present]
+    if missing and not check:
+        failed = client.create_acls(missing)["failed"]
+        if failed:
+            raise ValueError(f"ACLs were not created: {failed}")
+    return [
+        f"ACL {a.principal}: {a.operation.name} on {a.resource_pattern.resource_type.name} {a.resource_pattern.resource_name}"
+        for a in missing
+    ]
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "bootstrap_servers": {"type": "list", "elements": "str", "required": True},
+            "sasl_bootstrap_servers": {"type": "list", "elements": "str", "required": True},
+            "ca_file": {"type": "path", "required": True},
+            "cert_file": {"type": "path", "required": True},
+            "key_file": {"type": "path", "required": True},
+            "wait_seconds": {"type": "int", "default": 120},
+            "brokers": {"type": "int", "default": 1},
+            "topics": {"type": "list", "elements": "dict", "default": []},
+            "users": {"type": "dict", "default": {}, "no_log": True},
+            "acls": {"type": "list", "elements": "dict", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    if not HAVE_KAFKA:
+        module.fail_json(msg=missing_required_lib("kafka-python"))
+    params = module.params
+    try:
+        client = connect(params)
+    except TimeoutError as error:
+        module.fail_json(
+            msg=f"Kafka did not answer at {', '.join(params['bootstrap_servers'])} within {params['wait_seconds']} s: {error}"
+        )
+    with contextlib.closing(client):
+        try:
+            changes = (
+                topic_changes(client, params["topics"], module.check_mode)
+                + user_changes(client, params, module.check_mode)
+                + acl_changes(client, params["acls"], module.check_mode)
+            )
+        except (errors.KafkaError, ValueError, PermissionError) as error:
+            module.fail_json(msg=f"{type(error).__name__}: {error}" if isinstance(error, errors.KafkaError) else str(error))
+    module.exit_json(changed=bool(changes), changes=changes, diff={"prepared": "".join(f"+ {c}\n" for c in changes)})
+
+
+if __name__ == "__main__":
+    main()

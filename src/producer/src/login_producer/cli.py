@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `login-producer`. Exit codes: 0 done, 1 failed, 2 settings or arguments cannot be used."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from itertools import islice
+from pathlib import Path
+
+from login_common import logs
+from login_common.settings import SettingsError, describe, load
+from pydantic import ValidationError
+
+from login_producer import __version__, service, status
+from login_producer.counters import StateError
+from login_producer.settings import DEFAULT_PATH, ENV_PREFIX, ProducerSettings, SourceSettings
+from login_producer.sources import open_source
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+        return code
+    except SettingsError as error:
+        print(f"login-producer: {error}", file=sys.stderr)
+        return 2
+    except (StateError, status.StatusError) as error:
+        print(f"login-producer: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    stop = service.StopRequest()
+    settings = _settings(options)
+    settings.kafka.client_config()  # a missing password or CA file is an error now, not an outage later
+    logs.configure(settings.log_level)
+    log.info("login-producer %s starts with %s", __version__, json.dumps(describe(settings)))
+    return 0 if service.run(settings, stop) else 1
+
+
+def _status(options: argparse.Namespace) -> int:
+    current = status.read(
+        _settings(options).status_file if options.status_file is None else options.status_file
+    )
+    if options.json:
+        print(json.dumps(current))
+        return 0
+    counters = current["counters"]
+    print(f"{current['state']}, {current['rate']['acked']} events/s acknowledged, pid {current['pid']}")
+    print(f"sent {counters['sent']}, acked {counters['acked']}, unacknowledged {current['unacknowledged']}")
+    print(f"failed {sum(counters['failed'].values())} {counters['failed'] or ''}".rstrip())
+    if current["unreachable_since"]:
+        print(f"Kafka unreachable since {current['unreachable_since']}: {current['last_error']}")
+    return 0
+
+
+def _generate(options: argparse.Namespace) -> int:
+    source = _with_options(SourceSettings(), options)
+    try:
+        for event in islice(open_source(source), source.limit):
+            sys.stdout.buffer.write(event.value + b"\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> ProducerSettings:
+    path = options.settings or Path(os.environ.get(f"{ENV_PREFIX}SETTINGS", DEFAULT_PATH))
+    settings = load(ProducerSettings, path, ENV_PREFIX)
+    return settings.model_copy(update={"source": _with_options(settings.source, options)})
+
+
+def _with_options(source: SourceSettings, options: argparse.Namespace) -> SourceSettings:
+    given = {name: getattr(options, name, None) for name in ("profile", "rate", "total", "seed")}
+    values = source.model_dump() | {name: value for name, value in given.items() if value is not None}
+    try:
+        return SourceSettings.model_validate(values)
+    except ValidationError as error:
+        faults = [f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()]
+        raise SettingsError("; ".join(faults)) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="login-producer", description="Sends login events to Kafka.")
+    parser.add_argument("--version", action="version", version=f"login-producer {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    file = argparse.ArgumentParser(add_help=False)
+    file.add_argument(
+        "--settings", type=Path, help=f"settings file (default ${ENV_PREFIX}SETTINGS or {DEFAULT_PATH})"
+    )
+    source = argparse.ArgumentParser(add_help=False)
+    source.add_argument(
+        "--profile", choices=("live", "seed"), help="events of now, or a fixed set of the past year"
+    )
+    source.add_argument("--total", type=int, help="stop after so many events")
+    source.add_argument("--seed", type=int, help="the same seed gives the same events")
+
+    run = commands.add_parser("run", parents=[file, source], help="send events to Kafka")
+    run.add_argument("--rate", type=float, help="events a second, 0 for as many as possible")
+    run.set_defaults(command=_run)
+
+    show = commands.add_parser("status", parents=[file], help="show what the running producer does")
+    show.add_argument("--json", action="store_true", help="print the whole status as JSON")
+    show.add_argument("--status-file", type=Path, help="read this file instead of the one in the settings")
+    show.set_defaults(command=_status)
+
+    generate = commands.add_parser(
+        "generate", parents=[source], help="print events, one a line, without Kafka"
+    )
+    generate.set_defaults(command=_generate)
+    return parser

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening a Kafka client, and finding out why it cannot be opened.
+
+kafka-python reports a wrong name, port, CA or password alike, as a time-out. So each bootstrap server
+is first tried with a plain TLS connection of our own, which fails at once and with a clear cause; only
+the password is left for the client to find wrong, which it logs and does not raise.
+"""
+
+import logging
+import socket
+import ssl
+import time
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
+from login_common.settings import KafkaSettings, SettingsError
+
+from login_producer.settings import DeliverySettings
+
+_PROBE_TIMEOUT_S = 3.0
+_BOOTSTRAP_TIMEOUT_MS = 10_000
+_METADATA_TIMEOUT_MS = 5_000
+_RECONNECT_MAX_MS = 5_000
+_RECENT_S = 60.0
+_HOSTNAME_MISMATCH = 62  # X509_V_ERR_HOSTNAME_MISMATCH of OpenSSL
+_ADDRESS_MISMATCH = 64  # X509_V_ERR_IP_ADDRESS_MISMATCH
+
+
+class UnreachableError(Exception):
+    """Kafka cannot be used now. The text is the likely cause."""
+
+
+class Connection:
+    """Knows how to reach one Kafka cluster."""
+
+    def __init__(self, kafka: KafkaSettings, delivery: DeliverySettings) -> None:
+        self.topic = kafka.topic
+        self._kafka, self._delivery = kafka, delivery
+        self._errors = _ClientErrors()
+        logging.getLogger("kafka").addHandler(self._errors)
+
+    def open(self) -> Any:
+        """Return a KafkaProducer that has authenticated and knows the topic.
+
+        Raises UnreachableError, at the latest after 15 s and 3 s for each server.
+        """
+        self._errors.clear()
+        try:
+            options = self._kafka.client_config()  # read anew each time: the password may have been changed
+        except SettingsError as error:
+            raise UnreachableError(str(error)) from None
+        cause = self._probe_all()
+        if cause:
+            raise UnreachableError(cause)
+        try:
+            producer = KafkaProducer(
+                **options,
+                client_id="login-producer",
+                enable_idempotence=True,
+                acks="all",
+                compression_type="lz4",
+                linger_ms=self._delivery.linger_ms,
+                batch_size=self._delivery.batch_size,
+                delivery_timeout_ms=round(self._delivery.timeout_s * 1000),
+                bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS,
+                max_block_ms=_METADATA_TIMEOUT_MS,
+                reconnect_backoff_max_ms=_RECONNECT_MAX_MS,
+                allow_auto_create_topics=False,  # a misspelt topic is to be an error
+                metrics_enabled=False,
+            )
+        except KafkaError as error:
+            raise UnreachableError(self._client_cause() or str(error)) from error
+        try:
+            producer.partitions_for(self.topic)
+        except KafkaTimeoutError:
+            producer.close(timeout=1)
+            raise UnreachableError(
+                f"topic '{self.topic}' does not exist, or user '{self._kafka.username}' may not describe it"
+            ) from None
+        except KafkaError as error:
+            producer.close(timeout=1)
+            raise UnreachableError(f"topic '{self.topic}': {error}") from error
+        return producer
+
+    def diagnose(self) -> str:
+        """Return the likely cause why an open client gets no acknowledgements."""
+        return (
+            self._probe_all()
+            or self._client_cause()
+            or "Kafka can be reached but does not acknowledge: too few in-sync replicas, or overload"
+        )
+
+    def _client_cause(self) -> str | None:
+        error = self._errors.recent()
+        if isinstance(error, SaslAuthenticationFailedError):
+            return f"authentication refused: wrong user '{self._kafka.username}' or wrong password"
+        return str(error) if error else None
+
+    def _probe_all(self) -> str | None:
+        """Return None if at least one server completes TLS, else what is wrong with each."""
+        causes = []
+        for server in self._kafka.bootstrap_servers:
+            cause = self._probe(server)
+            if cause is None:
+                return None
+            causes.append(f"{server}: {cause}")
+        return "; ".join(causes)
+
+    def _probe(self, server: str) -> str | None:
+        host, _, port = server.rpartition(":")
+        host = host.strip("[]")
+        ca_file = self._kafka.ca_file
+        try:
+            context = ssl.create_default_context(cafile=ca_file)
+        except OSError as error:  # includes SSLError
+            return f"CA file {ca_file} cannot be used: {error}"
+        try:
+            with (
+                socket.create_connection((host, int(port)), timeout=_PROBE_TIMEOUT_S) as plain,
+                context.wrap_socket(plain, server_hostname=host),
+            ):
+                return None
+        except socket.gaierror as error:
+            return f"the name cannot be resolved ({error.strerror}): check DNS or /etc/hosts"
+        except ConnectionRefusedError:
+            return "connection refused: Kafka is not running there, or listens on another port"
+        except TimeoutError:
+            return f"no answer within {_PROBE_TIMEOUT_S:.0f} s: host down, or a firewall in between"
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code in (_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH):
+                return f"TLS: the certificate is for another host name ({error.verify_message})"
+            return f"TLS: the certificate is not trusted by {ca_file} ({error.verify_message})"
+        except ssl.SSLError as error:
+            return f"TLS: no handshake, is this the TLS listener? ({error.reason})"
+        except OSError as error:
+            return f"{error.strerror or error}"
+
+
+class _ClientErrors(logging.Handler):
+    """Remembers the last exception that the Kafka client logged: it raises no better one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget it."""
+        self._last: KafkaError | None = None
+        self._at = 0.0
+
+    def recent(self) -> KafkaError | None:
+        """Return the exception, unless it is an old story."""
+        return self._last if time.time() - self._at < _RECENT_S else None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look for an exception among the arguments of the message."""
+        for argument in record.args if isinstance(record.args, tuple) else ():
+            # After a refused password further errors follow; the first is the one to tell.
+            refused = isinstance(self.recent(), SaslAuthenticationFailedError)
+            if isinstance(argument, KafkaError) and not refused:
+                self._last, self._at = argument, record.created

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Brings events to Kafka and keeps each one until Kafka has acknowledged it.
+
+Everything here runs in the caller's thread and nothing waits for an acknowledgement: `poll` looks which of
+the outstanding sends are settled. So there are no locks, and the caller can answer signals.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+from zlib import crc32
+
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+
+from login_producer.connection import UnreachableError
+from login_producer.counters import Counters
+from login_producer.sources import Event
+
+log = logging.getLogger(__name__)
+
+_FIRST_BACKOFF_S = 0.25
+_MAX_BACKOFF_S = 5.0
+_WARN_EVERY_S = 60.0
+_STALLED_AFTER_S = 10.0
+
+
+class Opener(Protocol):
+    """The part of connection.Connection that is used here."""
+
+    topic: str
+
+    def open(self) -> Any:
+        """Return a KafkaProducer, or raise UnreachableError."""
+
+    def diagnose(self) -> str:
+        """Return the likely cause of missing acknowledgements."""
+
+
+class Delivery:
+    """At-least-once delivery of events; ids make the rare second copy recognisable."""
+
+    def __init__(
+        self,
+        connection: Opener,
+        counters: Counters,
+        max_in_flight: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Send nothing yet. `max_in_flight` bounds the events held; `clock` tells seconds."""
+        self._connection, self._counters, self._limit, self._clock = (
+            connection,
+            counters,
+            max_in_flight,
+            clock,
+        )
+        self._producer: Any = None
+        self._partitions: list[int] = []
+        self._pending: deque[tuple[Any, Event]] = deque()  # (future, event), in order of sending
+        self._returned: deque[Event] = deque()  # given back by the client, to be sent anew
+        self._too_large: list[Event] = []  # given back as too large, perhaps without cause
+        self._retire = False  # the client takes nothing more and is replaced once all is settled
+        self._backoff, self._next_try = _FIRST_BACKOFF_S, 0.0
+        self._last_progress = clock()
+        self._warned_cause: str | None = None
+        self._next_warning = 0.0
+        self.unreachable_since: float | None = None
+        """Epoch seconds, while Kafka cannot be reached."""
+        self.last_error: str | None = None
+
+    @property
+    def unacknowledged(self) -> int:
+        """The number of events held here."""
+        return len(self._pending) + len(self._returned) + len(self._too_large)
+
+    @property
+    def room(self) -> int:
+        """How many events may be given to `send` now."""
+        return max(0, self._limit - self.unacknowledged) if self._ready else 0
+
+    @property
+    def _ready(self) -> bool:
+        return self._producer is not None and not self._retire
+
+    def send(self, event: Event) -> None:
+        """Take charge of one event; call it only while there is room."""
+        self._counters.generated += 1
+        self._counters.sent += self._submit(event)
+
+    def poll(self) -> None:
+        """Account for what is settled, reconnect and send anew what was given back."""
+        self._settle()
+        if self._retire and not self._pending:
+            self._replace_producer()
+        if self._producer is None:
+            self._try_open()
+        while self._returned and self._ready:
+            self._counters.resent += 1
+            self._submit(self._returned.popleft())
+        if self._pending and self._clock() - self._last_progress > _STALLED_AFTER_S:
+            self._last_progress += _WARN_EVERY_S  # a diagnosis blocks for seconds
+            self._warn_unreachable(self._connection.diagnose())
+
+    def close(self, timeout_s: float) -> list[str]:
+        """Wait for outstanding acknowledgements, close the client and return the ids of the events lost."""
+        deadline = self._clock() + timeout_s
+        self.poll()
+        while self.unacknowledged and (left := deadline - self._clock()) > 0:
+            if self._producer is None:
+                time.sleep(min(left, 0.1))
+            else:
+                self._flush(min(left, 1.0))
+            self.poll()
+        held = [event for _, event in self._pending] + list(self._returned) + self._too_large
+        lost = [event.event_id for event in held]
+        self._counters.failed["delivery_failed"] += len(lost)
+        self._pending.clear()
+        self._returned.clear()
+        self._too_large.clear()
+        self._close_producer()
+        return lost
+
+    def _flush(self, timeout_s: float) -> None:
+        try:
+            self._producer.flush(timeout=timeout_s)
+        except KafkaTimeoutError:
+            log.debug("not all acknowledged within %.1f s", timeout_s)  # poll() tells which
+
+    def _submit(self, event: Event) -> bool:
+        """Return False if the event can never be sent."""
+        # A partition of our own choice by a C checksum: kafka-python's partitioner hashes in pure Python,
+        # a fifth of the time of a send. Equal keys still go to one partition, which is all that is needed.
+        partition = self._partitions[crc32(event.key) % len(self._partitions)]
+        try:
+            # No timestamp: with the time of an event of last year, Kafka's retention would delete it at once.
+            future = self._producer.send(self._connection.topic, event.value, event.key, None, partition)
+        except MessageSizeTooLargeError:
+            self._reject(event, "too_large", "larger than the client may send")
+            return False
+        except KafkaError as error:
+            self._give_back(event, error)
+            return True
+        if not self._pending:
+            self._last_progress = self._clock()
+        self._pending.append((future, event))
+        return True
+
+    def _settle(self) -> None:
+        pending, acked = self._pending, 0
+        before = len(pending)
+        while pending and pending[0][0].is_done:
+            future, event = pending.popleft()
+            error = future.exception
+            if error is None:
+                acked += 1
+            else:
+                self._give_back(event, error)
+        self._counters.acked += acked
+        if len(pending) < before:
+            self._last_progress = self._clock()
+        if acked and not self._retire:
+            self._backoff = _FIRST_BACKOFF_S
+            self._reachable()
+
+    def _give_back(self, event: Event, error: BaseException) -> None:
+        if isinstance(error, MessageSizeTooLargeError):
+            self._too_large.append(event)
+        else:
+            self._returned.append(event)
+            timed_out = isinstance(error, KafkaTimeoutError)
+            self.last_error = "no acknowledgement within delivery.timeout_s" if timed_out else str(error)
+        # A failed batch can leave an idempotent client unusable for good, and it does not tell.
+        self._retire = True
+
+    def _replace_producer(self) -> None:
+        if self._too_large:
+            # One event above the topic's limit makes the client fail all others with the same error.
+            # The largest is certainly above it; the others get another try.
+            largest = max(self._too_large, key=lambda event: len(event.value))
+            self._too_large.remove(largest)
+            self._reject(largest, "too_large", "larger than the topic takes (max.message.bytes)")
+            self._returned.extend(self._too_large)
+            self._too_large.clear()
+        elif self._returned:
+            self._warn_unreachable(f"events came back: {self.last_error}")
+        self._close_producer()
+        self._postpone()
+
+    def _postpone(self) -> None:
+        self._next_try = self._clock() + self._backoff
+        self._backoff = min(self._backoff * 2, _MAX_BACKOFF_S)
+
+    def _reject(self, event: Event, reason: str, detail: str) -> None:
+        self._counters.failed[reason] += 1
+        log.warning("event %s of %d bytes not delivered: %s", event.event_id, len(event.value), detail)
+
+    def _try_open(self) -> None:
+        if self._clock() < self._next_try:
+            return
+        try:
+            self._producer = self._connection.open()
+        except UnreachableError as error:
+            self._warn_unreachable(str(error))
+            self._postpone()
+            return
+        self._partitions = sorted(self._producer.partitions_for(self._connection.topic))
+        self._last_progress = self._clock()
+        log.info(
+            "connected to Kafka, topic %s has %d partitions", self._connection.topic, len(self._partitions)
+        )
+        if self._returned:
+            log.info("sending %d events anew", len(self._returned))
+
+    def _close_producer(self) -> None:
+        self._retire = False
+        if self._producer is None:
+            return
+        producer, self._producer = self._producer, None
+        try:
+            producer.close(timeout=1)
+        except KafkaTimeoutError:
+            # Its close() stops at the first batch it cannot flush, and would raise again when it is
+            # collected; there is no public way to drop the batches.
+            producer._sender.force_close()
+            producer._sender.join(1)
+
+    def _warn_unreachable(self, cause: str) -> None:
+        """Warn once a minute, and at once when the cause is another."""
+        if self.unreachable_since is None:
+            self.unreachable_since = time.time()
+        if cause == self._warned_cause and self._clock() < self._next_warning:
+            return
+        self._next_warning = self._clock() + _WARN_EVERY_S
+        self.last_error = self._warned_cause = cause
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.unreachable_since))
+        log.warning(
+            "Kafka unreachable since %s, %d events waiting, likely cause: %s",
+            since,
+            self.unacknowledged,
+            cause,
+        )
+
+    def _reachable(self) -> None:
+        if self.unreachable_since is None:
+            return
+        log.info("Kafka acknowledges again after %.0f s", time.time() - self.unreachable_since)
+        self.unreachable_since = self._warned_cause = None

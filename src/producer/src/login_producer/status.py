@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The status file of a running producer: written once a second, read by `login-producer status`."""
+
+import json
+import os
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from login_producer import __version__
+from login_producer.counters import CounterFile, replace_file
+from login_producer.delivery import Delivery
+
+_RATE_OVER = 10  # seconds
+_STALE_AFTER_S = 60.0
+
+
+class StatusError(Exception):
+    """There is no status to show. The text says why and where to look."""
+
+
+class StatusFile:
+    """Tells others what the producer does; `remove` it at the end, so that a file means a running service."""
+
+    def __init__(self, path: Path, counters: CounterFile, delivery: Delivery) -> None:
+        self._path, self._file, self._delivery = path, counters, delivery
+        self._started = time.time()
+        self._history: deque[tuple[float, int, int]] = deque(maxlen=_RATE_OVER + 1)
+
+    def write(self, state: str) -> None:
+        """Write the status and the counters. Raises OSError."""
+        counters, now = self._file.counters, time.monotonic()
+        self._history.append((now, counters.generated, counters.acked))
+        then, generated, acked = self._history[0]
+        span = max(now - then, 1.0)
+        status = {
+            "state": state,
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": _text(self._started),
+            "updated": _text(time.time()),
+            "counters": counters.as_dict(),
+            "unacknowledged": self._delivery.unacknowledged,
+            "rate": {
+                "generated": round((counters.generated - generated) / span, 1),
+                "acked": round((counters.acked - acked) / span, 1),
+            },
+            "unreachable_since": _text(self._delivery.unreachable_since),
+            "last_error": self._delivery.last_error,
+        }
+        replace_file(self._path, json.dumps(status))
+        self._file.save()
+
+    def remove(self) -> None:
+        """Remove the file."""
+        self._path.unlink(missing_ok=True)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the status as written by StatusFile; rates are events a second over the last 10 s.
+
+    Raises StatusError if no producer writes it.
+    """
+    try:
+        age = time.time() - path.stat().st_mtime
+        status: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise StatusError(
+            f"no producer runs here ({path} is missing); see: systemctl status login-producer"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise StatusError(f"{path} cannot be read: {error}") from None
+    if age > _STALE_AFTER_S:
+        raise StatusError(
+            f"the producer has not written {path} for {age:.0f} s, so it was killed or hangs; "
+            "see: journalctl -u login-producer"
+        )
+    return status
+
+
+def _text(epoch_s: float | None) -> str | None:
+    return None if epoch_s is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch_s))

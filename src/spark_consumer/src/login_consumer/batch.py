@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver's part of a micro-batch: run the workers, merge the windows, write the progress document."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from login_common.settings import SettingsError
+
+from login_consumer.counts import Counts
+from login_consumer.documents import METRICS, index_name, metric_update
+from login_consumer.elastic import Unavailable
+from login_consumer.outage import Outage
+from login_consumer.progress import Offsets, Progress, Times, progress_lines
+from login_consumer.settings import Settings
+from login_consumer.sink import Sink
+from login_consumer.worker import RESULT_SCHEMA, Worker
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+log = logging.getLogger(__name__)
+
+_LAST_DELAY_S = 30.0
+
+
+class Stopped(Exception):
+    """The consumer is to stop; the batch is replayed at the next start."""
+
+
+class BatchWriter:
+    """The function for `foreachBatch`. A batch that fails for Elasticsearch is repeated until it is in.
+
+    Repeating is harmless: events meet themselves by id and offset, and a metric document remembers the
+    last batch of the lineage that it took in.
+    """
+
+    def __init__(
+        self, settings: Settings, lineage: str, progress: Progress | None, stopping: threading.Event
+    ) -> None:
+        self._settings = settings
+        self._lineage = lineage
+        self._stopping = stopping
+        self._offsets = dict(progress.offsets) if progress else {}
+        self._sink = Sink(settings.elasticsearch)
+        self._last_read = 0
+        self.idle = threading.Event()
+        """Set between batches. After `stopping` no new batch is written."""
+        self.idle.set()
+        self.done = -1
+        """The number of the last batch that was written."""
+        self.latest: Callable[[], Offsets] = dict
+        """Returns the ends of the partitions as far as they are known, for the lag."""
+
+    def __call__(self, frame: "DataFrame", batch: int) -> None:
+        """Write batch number `batch`. Raises Stopped if told to stop before it, or while it waits."""
+        self.idle.clear()
+        try:
+            self._until_written(frame, batch)
+        finally:
+            self.idle.set()
+
+    def _until_written(self, frame: "DataFrame", batch: int) -> None:
+        outage = Outage("Elasticsearch", _LAST_DELAY_S)
+        delay = 0.0
+        while not self._stopping.wait(delay):
+            try:
+                self._write(frame, batch)
+            except (Unavailable, SettingsError) as error:
+                delay = outage.next_delay(str(error))
+            else:
+                outage.over()
+                self.done = batch
+                return
+        raise Stopped(f"batch {batch} is left to the next start")
+
+    def _write(self, frame: "DataFrame", batch: int) -> None:
+        started = time.monotonic()
+        counts = self._run_workers(frame)
+        written = time.monotonic()
+        window_ms = self._settings.metrics.window_seconds * 1000
+        self._put(
+            [
+                metric_update(key, count, window_ms, self._lineage, batch)
+                for key, count in counts.windows.items()
+            ],
+            "a metric document",
+        )
+        merged = time.monotonic()
+        if self._settings.refresh == "batch" and counts.windows:
+            self._refresh(counts)
+        refreshed = time.monotonic()
+        for (_, partition), read in counts.offsets.items():
+            self._offsets[partition] = read.next
+        times = Times(
+            _ms(written - started), _ms(merged - written), _ms(refreshed - merged), _ms(time.time())
+        )
+        topic = self._settings.kafka.topic
+        progress = progress_lines(self._lineage, batch, topic, counts, self._offsets, self._lag(), times)
+        self._put([progress], "a progress document")
+        self._last_read = counts.read
+
+    def _run_workers(self, frame: "DataFrame") -> Counts:
+        if self._last_read < self._settings.spark.small_batch:
+            frame = frame.coalesce(1)
+        counts = Counts()
+        for row in frame.mapInArrow(Worker(self._settings), RESULT_SCHEMA).collect():
+            counts.add(Counts.from_bytes(bytes(row.counts)))
+        if counts.unavailable:
+            raise Unavailable(counts.unavailable)
+        counts.check()
+        return counts
+
+    def _put(self, lines: list[bytes], what: str) -> None:
+        for item in self._sink.bulk(lines):
+            if item.refused:
+                raise Unavailable(
+                    f"{what} was refused ({item.kind}: {item.reason}); see its index and template"
+                )
+
+    def _refresh(self, counts: Counts) -> None:
+        indices = counts.indices | {index_name(METRICS, key.start) for key in counts.windows}
+        self._sink.ask(lambda client: client.indices.refresh(index=sorted(indices)))
+
+    def _lag(self) -> int | None:
+        latest = self.latest()
+        if not latest:
+            return None
+        return sum(max(0, end - self._offsets.get(partition, 0)) for partition, end in latest.items())
+
+
+def source_ends(progress: Any, topic: str) -> Offsets:
+    """Return the ends of the partitions of `topic` from a Spark query's last progress (None: empty)."""
+    ends = (progress or {}).get("sources", [{}])[0].get("latestOffset") or {}
+    return {int(partition): end for partition, end in ends.get(topic, {}).items()}
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

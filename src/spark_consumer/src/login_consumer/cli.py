@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command login-consumer. Exit codes: 0 all well, 1 failed, 2 settings or arguments are wrong."""
+
+import argparse
+import json
+import logging
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from login_common import logs
+from login_common.settings import SettingsError, describe
+
+from login_consumer.check import check
+from login_consumer.checkpoint import CheckpointError
+from login_consumer.elastic import FAILURES, Unavailable, cause, connect
+from login_consumer.run import QueryFailed, run
+from login_consumer.settings import DEFAULT_FILE, ENV_PREFIX, Settings, load_settings
+from login_consumer.status import as_text, status
+
+log = logging.getLogger("login_consumer")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command with `arguments` (default: the process's own) and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load_settings(options.settings)
+        logs.configure(settings.log_level)
+        logging.getLogger("elastic_transport").setLevel(logging.WARNING)  # a line a request otherwise
+        logging.getLogger("py4j").setLevel(logging.WARNING)
+        return int(options.command(settings, options))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (CheckpointError, QueryFailed, Unavailable) as error:
+        log.error("%s", error)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="login-consumer", description="Takes login events from Kafka into Elasticsearch."
+    )
+    parser.add_argument("--version", action="version", version=version("login-consumer"))
+    parser.add_argument(
+        "--settings", type=Path, help=f"settings file (default: ${ENV_PREFIX}SETTINGS or {DEFAULT_FILE})"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("run", help="consume until told to stop").set_defaults(command=_run)
+    commands.add_parser(
+        "check", help="try each hop to Kafka, Spark and Elasticsearch; leaves nothing behind"
+    ).set_defaults(command=_check)
+    status_parser = commands.add_parser("status", help="show totals and the last batch")
+    status_parser.add_argument("--json", action="store_true", help="as one JSON object")
+    status_parser.set_defaults(command=_status)
+    return parser
+
+
+def _run(settings: Settings, _: argparse.Namespace) -> int:
+    log.info("login-consumer %s starts with %s", version("login-consumer"), json.dumps(describe(settings)))
+    run(settings)
+    return 0
+
+
+def _check(settings: Settings, _: argparse.Namespace) -> int:
+    return 0 if check(settings, lambda line: print(line, flush=True)) else 1
+
+
+def _status(settings: Settings, options: argparse.Namespace) -> int:
+    try:
+        told = status(connect(settings.elasticsearch), settings.kafka.topic)
+    except FAILURES as error:
+        raise Unavailable(cause(error)) from error
+    print(json.dumps(told, indent=1) if options.json else "\n".join(as_text(told)))
+    return 0

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Elasticsearch client, and what its errors mean to an operator."""
+
+from elastic_transport import ConnectionError as NoConnection
+from elastic_transport import ConnectionTimeout, TlsError, TransportError
+from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer
+
+from login_consumer.settings import Elasticsearch as ElasticsearchSettings
+
+FAILURES = (ApiError, TransportError)
+
+# Item and request statuses that pass by themselves.
+BUSY = frozenset({429, 502, 503, 504})
+
+
+class Unavailable(Exception):
+    """Elasticsearch does not take a request now; the text says why and what helps. Nothing is lost: repeat."""
+
+
+def connect(settings: ElasticsearchSettings) -> Elasticsearch:
+    """Return a client that never repeats a request by itself: whoever asks knows better what to repeat.
+
+    Raises SettingsError if the API key's file cannot be read, Unavailable if the CA file cannot.
+    """
+    key = settings.secret()
+    try:
+        return Elasticsearch(
+            list(settings.hosts),
+            api_key=key,
+            ca_certs=str(settings.ca_file),
+            request_timeout=settings.request_timeout,
+            max_retries=0,
+            retry_on_timeout=False,
+            serializer=OrjsonSerializer(),
+        )
+    except (OSError, ValueError) as error:
+        raise Unavailable(
+            f"the CA file {settings.ca_file} cannot be used: {error}; check elasticsearch.ca_file"
+        ) from None
+
+
+def cause(error: Exception) -> str:
+    """Return one line that says what is wrong with Elasticsearch and what to do about it."""
+    text = str(error)
+    if isinstance(error, ApiError):
+        body = error.body if isinstance(error.body, dict) else {}
+        details = body.get("error")
+        kind, reason = (
+            (details.get("type"), details.get("reason")) if isinstance(details, dict) else (None, details)
+        )
+        return status_cause(error.meta.status, str(kind or ""), str(reason or ""))
+    if isinstance(error, TlsError):
+        return f"TLS with Elasticsearch failed: {text}; check elasticsearch.ca_file and the names in its certificate"
+    if isinstance(error, ConnectionTimeout):
+        return f"Elasticsearch did not answer in time: {text}; see whether it is overloaded or a firewall drops packets"
+    if isinstance(error, NoConnection) and any(
+        sign in text
+        for sign in ("Name or service not known", "name resolution", "No address", "NameResolutionError")
+    ):
+        return f"the name of Elasticsearch's host does not resolve: {text}; check elasticsearch.hosts and DNS"
+    if isinstance(error, NoConnection) and "refused" in text:
+        return "Elasticsearch refuses the connection; is it running, and are host and port right in elasticsearch.hosts?"
+    return f"Elasticsearch cannot be reached: {text}"
+
+
+def status_cause(status: int, kind: str, reason: str) -> str:
+    """Return one line for an HTTP status with Elasticsearch's error type and reason."""
+    said = f"{kind}: {reason}" if kind else reason
+    if "cluster_block" in kind and "disk usage" in reason:
+        return f"Elasticsearch's disk is nearly full, so it blocks writes ({said}); free space, it unblocks by itself"
+    if "cluster_block" in kind or "index_closed" in kind:
+        return f"Elasticsearch blocks writes ({said}); remove the index's block, or open it"
+    if status == 401:
+        return "Elasticsearch refuses the API key (401); check elasticsearch.api_key_file, or make a new key"
+    if status == 403:
+        return (
+            f"the API key lacks a privilege (403, {said}); it needs those of the documented role on login-*"
+        )
+    if status == 429:
+        return f"Elasticsearch is overloaded (429, {said}); it is asked again more slowly"
+    if status in BUSY:
+        return f"Elasticsearch is not ready ({status}, {said}); see its log if this lasts"
+    return f"Elasticsearch answered {status}: {said}"

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kafka seen from the driver: the way to it, what a failed query says of it, where its partitions are."""
+
+import json
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import AuthorizationError, KafkaError
+from login_common.settings import SettingsError
+
+from login_consumer.hops import Hop, HopFailed, network_hops
+from login_consumer.progress import Offsets
+from login_consumer.settings import Kafka
+
+_EARLIEST = -2  # in Spark's JSON of offsets
+_BOOTSTRAP_TIMEOUT_MS = 10_000
+
+# Signs in the text of a failed query that an operator must do something, and what.
+_LASTING = {
+    "SaslAuthenticationException": "Kafka refuses user or password; check kafka.username and kafka.password_file",
+    "SslAuthenticationException": "TLS with Kafka failed; check kafka.ca_file and the names in its certificate",
+    "Failed to load PEM": "kafka.ca_file is no PEM file with a CA certificate",
+    "TopicAuthorizationException": "the user may not read the topic; grant Read and Describe on kafka.topic",
+    "GroupAuthorizationException": "the user may not use the group; grant Read on the prefix kafka.group_prefix",
+    "some data may have been missed": (
+        "records were deleted from Kafka before they were read; set kafka.allow_data_loss = true to go on "
+        "without them, and lengthen the topic's retention"
+    ),
+}
+
+
+def lasting_cause(failure: str) -> str | None:
+    """Return what the text of a failed query means if it needs an operator, else None."""
+    return next((meaning for sign, meaning in _LASTING.items() if sign in failure), None)
+
+
+def is_outage(failure: str) -> bool:
+    """Return whether the text of a failed query (with no lasting cause) speaks of Kafka."""
+    return "org.apache.kafka.common" in failure or "org.apache.spark.sql.kafka010" in failure
+
+
+def kafka_hops(kafka: Kafka) -> list[Hop]:
+    """Return the hops to the topic: name, port, TLS, credentials, topic."""
+    addresses = []
+    for server in kafka.bootstrap_servers:
+        host, _, port = server.rpartition(":")
+        addresses.append((host.strip("[]"), int(port)))
+
+    def credentials() -> str:
+        _consumer(kafka).close()
+        return f"user {kafka.username}"
+
+    def topic() -> str:
+        ends = _ends(kafka)
+        return f"{kafka.topic}, {len(ends)} partitions, {sum(ends.values())} records so far"
+
+    return [
+        *network_hops("Kafka", addresses, kafka.ca_file, "kafka.bootstrap_servers"),
+        Hop("Kafka: credentials", credentials),
+        Hop("Kafka: topic", topic),
+    ]
+
+
+def diagnose(kafka: Kafka) -> str:
+    """Return the fault of the first hop to Kafka that fails now."""
+    for hop in kafka_hops(kafka):
+        try:
+            hop.test()
+        except HopFailed as failed:
+            return str(failed)
+    return "it was away for a moment, and answers again"
+
+
+def resume_at(kafka: Kafka, offsets: Offsets) -> str:
+    """Return Spark's JSON to start at `offsets`, and at the beginning of partitions that it does not name.
+
+    Raises HopFailed if Kafka or the topic cannot be reached.
+    """
+    start = {str(partition): offsets.get(partition, _EARLIEST) for partition in _ends(kafka)}
+    return json.dumps({kafka.topic: start})
+
+
+def _consumer(kafka: Kafka) -> KafkaConsumer:
+    try:
+        return KafkaConsumer(
+            **kafka.client_config(), group_id=None, bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS
+        )
+    except SettingsError as error:
+        raise HopFailed(str(error)) from None
+    except KafkaError as error:
+        # kafka-python reports a refused password, too, only as a time-out
+        raise HopFailed(
+            f"Kafka did not accept the login ({type(error).__name__}); most likely user or password is wrong: "
+            "check kafka.username and kafka.password_file"
+        ) from None
+
+
+def _ends(kafka: Kafka) -> Offsets:
+    consumer = _consumer(kafka)
+    try:
+        partitions = sorted(consumer.partitions_for_topic(kafka.topic))
+        if not partitions:
+            raise HopFailed(
+                f"there is no topic {kafka.topic} that user {kafka.username} may see; create it, or grant Describe"
+            )
+        ends = consumer.end_offsets([TopicPartition(kafka.topic, partition) for partition in partitions])
+    except AuthorizationError:
+        raise HopFailed(
+            f"user {kafka.username} may not describe topic {kafka.topic}; grant Read and Describe"
+        ) from None
+    except KafkaError as error:
+        raise HopFailed(f"Kafka does not tell the offsets of {kafka.topic}: {type(error).__name__}") from None
+    finally:
+        consumer.close()
+    return {place.partition: end for place, end in ends.items()}

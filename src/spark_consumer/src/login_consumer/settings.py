@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The consumer's settings: one TOML file, each section a class here."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from login_common.settings import KafkaSettings, SettingsError, load
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+DEFAULT_FILE = Path("/etc/login-consumer/consumer.toml")
+ENV_PREFIX = "LOGIN_CONSUMER_"
+STATE_DIR = Path("/var/lib/login-consumer")
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+def _https(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme != "https" or not url.hostname or not url.port or url.path.strip("/"):
+        raise ValueError('should be "https://host:port"')
+    return value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Kafka(KafkaSettings):
+    """Where the events come from."""
+
+    group_prefix: str = "login-consumer"
+    max_offsets_per_trigger: Positive = 200_000
+    starting_offsets: Literal["earliest", "latest"] = "earliest"
+    """Where to start without a checkpoint and without a progress document."""
+    allow_data_loss: bool = False
+    """Go on when records that were not yet read are gone from Kafka, instead of stopping."""
+
+
+class Elasticsearch(_Section):
+    """Where the documents go. The API key is in its encoded form."""
+
+    hosts: Annotated[tuple[Annotated[str, AfterValidator(_https)], ...], Field(min_length=1)]
+    ca_file: Path
+    api_key: SecretStr | None = None
+    api_key_file: Path | None = None
+    request_timeout: Positive = 60
+    """Seconds to wait for an answer."""
+    retry_seconds: Positive = 30
+    """How long a worker repeats a request before it hands the batch back; the batch is then repeated."""
+    bulk_bytes: Positive = 8 << 20
+    """Size of one bulk request; Elasticsearch takes 100 MB, and 5 to 15 MB work best."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if (self.api_key is None) == (self.api_key_file is None):
+            raise ValueError("give exactly one of api_key and api_key_file")
+        return self
+
+    def secret(self) -> str:
+        """Return the API key. Raises SettingsError if its file cannot be read."""
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        assert self.api_key_file is not None
+        try:
+            return self.api_key_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{self.api_key_file}: the API key file cannot be read: {error}; "
+                "check elasticsearch.api_key_file and that this user may read it"
+            ) from None
+
+
+class Events(_Section):
+    """Which events are taken, and into which indices."""
+
+    period: Literal["month", "day"] = "month"
+    max_future_seconds: Annotated[int, Field(ge=0)] = 300
+    max_age_days: Positive = 400
+    late_after_seconds: Positive = 600
+    """An event that arrives later than this after its own time is marked login.late."""
+
+
+class Metrics(_Section):
+    """The counts by window, country, browser and outcome."""
+
+    window_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+
+    @model_validator(mode="after")
+    def _divides_a_day(self) -> Self:
+        # windows start at multiples since 1970; others would not line up with days
+        if 86_400 % self.window_seconds:
+            raise ValueError("window_seconds must divide a day (86400)")
+        return self
+
+
+class Spark(_Section):
+    """The Spark driver. `conf` is passed on as it is."""
+
+    master: str = "local[2,4]"
+    """With local, the second number is how often a task is tried: plain local[2] tries once."""
+    driver_memory: str = "1g"
+    local_dir: Path = STATE_DIR / "spark"
+    jars_dir: Path = Path("/opt/spark/connector")
+    ui: bool = False
+    trigger_ms: Annotated[int, Field(ge=0)] = 200
+    small_batch: Annotated[int, Field(ge=0)] = 5000
+    """After a batch of fewer records the next one runs as one task: that is quicker for few records."""
+    conf: dict[str, str] = Field(default_factory=dict)
+
+
+class Settings(_Section):
+    """All settings of login-consumer."""
+
+    kafka: Kafka
+    elasticsearch: Elasticsearch
+    events: Events = Events()
+    metrics: Metrics = Metrics()
+    spark: Spark = Spark()
+    refresh: Literal["batch", "none"] = "batch"
+    """batch: make each batch visible at once; none: leave it to the index's refresh_interval."""
+    checkpoint_dir: Path = STATE_DIR / "checkpoint"
+    stop_seconds: Positive = 30
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read the settings from `path`, else $LOGIN_CONSUMER_SETTINGS, else DEFAULT_FILE.
+
+    Raises SettingsError.
+    """
+    return load(Settings, path or Path(os.environ.get(f"{ENV_PREFIX}SETTINGS", DEFAULT_FILE)), ENV_PREFIX)

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bulk requests whose every item is accounted for: taken, met already, refused, or asked again."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from elasticsearch import ApiError, AuthenticationException, Elasticsearch
+
+from login_consumer.documents import Document
+from login_consumer.elastic import BUSY, FAILURES, Unavailable, cause, connect, status_cause
+from login_consumer.settings import Elasticsearch as ElasticsearchSettings
+
+T = TypeVar("T")
+
+_BULK_FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
+_FIRST_DELAY_S, _LAST_DELAY_S = 0.1, 10.0
+
+# Statuses of 400 that speak of the index or the cluster: an operator can cure them, the document is innocent.
+_NOT_THE_DOCUMENT = frozenset(
+    {
+        "cluster_block_exception",
+        "index_closed_exception",
+        "index_not_found_exception",
+        "invalid_index_name_exception",
+        "no_shard_available_action_exception",
+        "security_exception",
+        "validation_exception",  # such as: too many shards in the cluster
+    }
+)
+
+
+class Item(NamedTuple):
+    """Elasticsearch's answer for one document."""
+
+    status: int
+    kind: str = ""
+    reason: str = ""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the document, or the update of it, is in."""
+        return self.status in (200, 201)
+
+    @property
+    def exists(self) -> bool:
+        """Whether a document with this id was there before."""
+        return self.status == 409
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is the document's own fault, so that asking again is vain."""
+        return self.status in (400, 413) and self.kind not in _NOT_THE_DOCUMENT
+
+
+CREATED = Item(201)
+
+
+def read_items(answer: dict[str, Any], count: int) -> list[Item]:
+    """Return the items of a bulk answer (filtered by `_BULK_FILTER`) to `count` actions.
+
+    Raises ValueError if it does not hold one item for each action.
+    """
+    if answer.get("errors") is False:
+        return [CREATED] * count
+    items = [_item(next(iter(item.values()))) for item in answer.get("items", ())]
+    if len(items) != count:
+        raise ValueError(f"Elasticsearch answered {len(items)} items to {count} actions")
+    return items
+
+
+def _item(fields: dict[str, Any]) -> Item:
+    error = fields.get("error")
+    if not error:
+        return Item(fields["status"])
+    deeper = error.get("caused_by", {}).get("reason")
+    reason = f"{error.get('reason', '')}: {deeper}" if deeper else error.get("reason", "")
+    return Item(fields["status"], error.get("type", ""), reason)
+
+
+def in_bulks(lines: Sequence[bytes], limit: int) -> Iterator[slice]:
+    """Yield slices of `lines` of at most `limit` bytes each; a longer line stands alone."""
+    start = size = 0
+    for end, line in enumerate(lines):
+        if size + len(line) > limit and end > start:
+            yield slice(start, end)
+            start, size = end, 0
+        size += len(line)
+    if start < len(lines):
+        yield slice(start, len(lines))
+
+
+class Sink:
+    """Writes and looks up documents; repeats what is worth repeating for `retry_seconds`, then gives up.
+
+    One for a process; its methods may run in several threads.
+    """
+
+    def __init__(self, settings: ElasticsearchSettings) -> None:
+        self._settings = settings
+        self._client: Elasticsearch | None = None
+
+    def create(self, documents: Sequence[Document]) -> list[Item]:
+        """Create `documents`; return for each an item that is taken, exists or refused.
+
+        Raises Unavailable.
+        """
+        return self.bulk([document.action() for document in documents], conflict_is_answer=True)
+
+    def bulk(self, lines: Sequence[bytes], conflict_is_answer: bool = False) -> list[Item]:
+        """Send bulk `lines` (each one action with its source); return an item for each, in their order.
+
+        Items that Elasticsearch does not take now are sent again, and only those.
+        Raises Unavailable.
+        """
+        items: list[Item] = []
+        for part in in_bulks(lines, self._settings.bulk_bytes):
+            items += self._until_answered(lines[part], conflict_is_answer)
+        return items
+
+    def _until_answered(self, lines: Sequence[bytes], conflict_is_answer: bool) -> list[Item]:
+        answers: dict[int, Item] = {}
+
+        def attempt() -> str:
+            open_ = [index for index in range(len(lines)) if index not in answers]
+            why = ""
+            for index, item in zip(open_, self._send([lines[index] for index in open_]), strict=True):
+                if item.taken or item.refused or (item.exists and conflict_is_answer):
+                    answers[index] = item
+                else:
+                    why = status_cause(*item)
+            return why
+
+        self._repeat(attempt)
+        return [answers[index] for index in range(len(lines))]
+
+    def _send(self, lines: Sequence[bytes]) -> list[Item]:
+        body: Any = b"".join(lines)  # the client passes bytes on as they are; its signature says otherwise
+        try:
+            answer = self.client().bulk(operations=body, filter_path=_BULK_FILTER)
+        except ApiError as error:
+            # 413: too large for Elasticsearch or a proxy before it; 400: one action spoils the whole request
+            if error.meta.status not in (400, 413):
+                raise
+            if len(lines) == 1:
+                return [Item(error.meta.status, "request_refused", cause(error))]
+            half = len(lines) // 2
+            return self._send(lines[:half]) + self._send(lines[half:])
+        return read_items(answer.body, len(lines))
+
+    def origins(self, documents: Sequence[Document]) -> list[tuple[str, int, int]]:
+        """Return the topic, partition and offset stored with each of `documents`, which must exist.
+
+        Right after a conflict a replica may not know the document yet: it is asked for again.
+        Raises Unavailable.
+        """
+        wanted = [{"_index": document.target, "_id": document.id} for document in documents]
+        found: dict[tuple[str, str], tuple[str, int, int]] = {}
+
+        def attempt() -> str:
+            answer = self.client().mget(docs=wanted, source_includes=["login.kafka"])
+            for stored in answer["docs"]:
+                if stored.get("found"):
+                    place = stored["_source"]["login"]["kafka"]
+                    found[stored["_index"], stored["_id"]] = (
+                        place["topic"],
+                        place["partition"],
+                        place["offset"],
+                    )
+            missing = sum((document.target, document.id) not in found for document in documents)
+            return (
+                f"{missing} documents exist but cannot be read; see the state of their indices"
+                if missing
+                else ""
+            )
+
+        self._repeat(attempt)
+        return [found[document.target, document.id] for document in documents]
+
+    def ask(self, request: Callable[[Elasticsearch], T]) -> T:
+        """Return the result of `request`, repeated while Elasticsearch is busy or away. Raises Unavailable."""
+        results: list[T] = []
+
+        def attempt() -> str:
+            results.append(request(self.client()))
+            return ""
+
+        self._repeat(attempt)
+        return results[0]
+
+    def client(self) -> Elasticsearch:
+        """Return the client, made at first use so that a key or CA that changed on disk is read again."""
+        if self._client is None:
+            self._client = connect(self._settings)
+        return self._client
+
+    def _repeat(self, attempt: Callable[[], str]) -> None:
+        """Call `attempt` until it returns no reason to do so again. Raises Unavailable when time is up."""
+        deadline = time.monotonic() + self._settings.retry_seconds
+        delay = _FIRST_DELAY_S
+        while True:
+            try:
+                why = attempt()
+            except FAILURES as error:
+                why = cause(error)
+                if isinstance(error, AuthenticationException):
+                    self._client = None
+                if isinstance(error, ApiError) and error.meta.status not in BUSY:
+                    raise Unavailable(why) from error
+            if not why:
+                return
+            if time.monotonic() + delay > deadline:
+                raise Unavailable(why)
+            time.sleep(delay * random.uniform(0.5, 1.5))
+            delay = min(delay * 2, _LAST_DELAY_S)

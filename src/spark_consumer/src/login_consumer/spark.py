@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Spark session and the Kafka source."""
+
+import os
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from login_common.settings import SettingsError
+
+from login_consumer.settings import Kafka, Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# The default one starts a dozen processes for each log file of a batch; this one only writes and renames.
+_CHECKPOINT_FILES = (
+    "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+)
+
+
+def session(settings: Settings, name: str) -> "SparkSession":
+    """Start Spark from $SPARK_HOME. No secret is among its options: they stand in the JVM's command line.
+
+    Raises SettingsError if Spark or the Kafka connector is not where the settings say.
+    """
+    _find_pyspark()
+    from pyspark.sql import SparkSession
+
+    spark = settings.spark
+    jars = sorted(str(jar) for jar in spark.jars_dir.glob("*.jar"))
+    if not any("spark-sql-kafka" in jar for jar in jars):
+        raise SettingsError(
+            f"spark.jars_dir: no spark-sql-kafka jar in {spark.jars_dir}; put the connector's jars there"
+        )
+    try:
+        spark.local_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    except OSError as error:
+        raise SettingsError(f"spark.local_dir: {spark.local_dir} cannot be made: {error.strerror}") from None
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    options = {
+        "spark.jars": ",".join(jars),
+        "spark.driver.memory": spark.driver_memory,
+        "spark.local.dir": str(spark.local_dir),
+        # not /tmp: cleaners empty it, and it may be mounted noexec, where zstd and lz4 cannot load their code
+        "spark.driver.extraJavaOptions": (
+            f"-Djava.io.tmpdir={spark.local_dir} -Duser.timezone=UTC "
+            f"-Dlog4j2.configurationFile={files('login_consumer') / 'log4j2.properties'}"
+        ),
+        "spark.ui.enabled": str(spark.ui).lower(),
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.pyspark.jvmStacktrace.enabled": "true",  # the cause of a failed query stands only there
+        "spark.sql.adaptive.enabled": "false",  # streaming does not have it, and warns
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "5000",
+        "spark.sql.streaming.checkpointFileManagerClass": _CHECKPOINT_FILES,
+        # the default expression misses Kafka's JAAS line
+        "spark.redaction.regex": "(?i)secret|password|passwd|token|credential|jaas|access[.]?key",
+    }
+    if spark.master.startswith("local"):
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+        options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    builder = SparkSession.builder.appName(name).master(spark.master)
+    for key, value in (options | spark.conf).items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def kafka_options(kafka: Kafka, starting_offsets: str) -> dict[str, str]:
+    """Return the options of Spark's Kafka source; `starting_offsets` only counts without a checkpoint.
+
+    Raises SettingsError if the password's file cannot be read.
+    """
+    return {
+        "kafka.bootstrap.servers": ",".join(kafka.bootstrap_servers),
+        "kafka.security.protocol": "SASL_SSL",
+        "kafka.sasl.mechanism": "SCRAM-SHA-512",
+        "kafka.sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required "
+            f"username={_quoted(kafka.username)} password={_quoted(kafka.secret())};"
+        ),
+        "kafka.ssl.truststore.type": "PEM",
+        "kafka.ssl.truststore.location": str(kafka.ca_file),
+        "kafka.reconnect.backoff.max.ms": "5000",
+        "groupIdPrefix": kafka.group_prefix,
+        "subscribe": kafka.topic,
+        "startingOffsets": starting_offsets,
+        "maxOffsetsPerTrigger": str(kafka.max_offsets_per_trigger),
+        "failOnDataLoss": str(not kafka.allow_data_loss).lower(),
+    }
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _find_pyspark() -> None:
+    home = os.environ.get("SPARK_HOME")
+    if not home:
+        raise SettingsError(
+            "SPARK_HOME is not set; set it to the folder of Spark 4, as the service's unit does"
+        )
+    python = Path(home) / "python"
+    py4j = next(python.glob("lib/py4j-*.zip"), None)
+    if not (python / "pyspark").is_dir() or py4j is None:
+        raise SettingsError(
+            f"SPARK_HOME is {home}, but there is no python/pyspark with python/lib/py4j-*.zip in it"
+        )
+    for path in (str(python), str(py4j)):
+        if path not in sys.path:
+            sys.path.insert(0, path)

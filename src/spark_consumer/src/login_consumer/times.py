@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Timestamps of events: RFC 3339 text with a zone, or seconds or milliseconds since 1970, to milliseconds."""
+
+import re
+from datetime import datetime
+
+from login_consumer.reasons import Reason, Rejected
+
+# Below this an epoch number counts seconds (until the year 5138), from here on milliseconds (since 1973).
+_FIRST_MS = 100_000_000_000
+_FIRST_US = 1000 * _FIRST_MS
+
+_LOCAL = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+# fromisoformat alone would take weeks, dates without a time, and more
+_WITH_ZONE = re.compile(_LOCAL + r"(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})").fullmatch
+_WITHOUT_ZONE = re.compile(_LOCAL).fullmatch
+
+
+def epoch_ms(value: object) -> int:
+    """Return the milliseconds since 1970 of `value`; finer fractions are cut off.
+
+    Raises Rejected if it is absent, has no zone or cannot be read. The range is not judged here.
+    """
+    if type(value) is str:
+        return _from_text(value)
+    if value is None:
+        raise Rejected(Reason.TIMESTAMP_MISSING)
+    if type(value) is int or type(value) is float:
+        if abs(value) < _FIRST_MS:
+            return int(value * 1000)
+        if abs(value) < _FIRST_US:
+            return int(value)
+        raise Rejected(Reason.TIMESTAMP_OUT_OF_RANGE, "an epoch number must count seconds or milliseconds")
+    raise Rejected(Reason.TIMESTAMP_UNPARSEABLE)
+
+
+def _from_text(text: str) -> int:
+    if not _WITH_ZONE(text):
+        raise Rejected(Reason.TIMESTAMP_WITHOUT_ZONE if _WITHOUT_ZONE(text) else Reason.TIMESTAMP_UNPARSEABLE)
+    try:
+        moment = datetime.fromisoformat(text.upper())
+    except ValueError as error:  # such as 30 February or an offset of a day
+        raise Rejected(Reason.TIMESTAMP_UNPARSEABLE, str(error)) from None
+    # the microseconds apart, since a float of seconds would round them
+    return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs in Spark's Python workers: records in, documents to Elasticsearch, counts out."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import NamedTuple
+
+import pyarrow as pa
+from login_common.settings import SettingsError
+
+from login_consumer.contract import Event, Limits, parse
+from login_consumer.counts import Counts, OffsetRange
+from login_consumer.documents import Document, Origin, dead_letter, event_document, window_key
+from login_consumer.elastic import Unavailable
+from login_consumer.reasons import Reason, Rejected
+from login_consumer.settings import Elasticsearch as ElasticsearchSettings
+from login_consumer.settings import Settings
+from login_consumer.sink import Sink
+
+COLUMNS = ("value", "partition", "offset", "timestamp", "timestampType")
+RESULT_SCHEMA = "counts binary"
+
+_THREADS = 2  # one parses while the other waits for Elasticsearch
+_DAY_MS = 86_400_000
+# The broker set the record's time, so it is the time of arrival, and the same whenever the record is read.
+_LOG_APPEND_TIME = 1
+
+
+@lru_cache(maxsize=1)
+def _sink(settings: ElasticsearchSettings) -> Sink:
+    # Spark reuses its worker processes: keep the connections
+    return Sink(settings)
+
+
+class _Good(NamedTuple):
+    raw: bytes | None
+    origin: Origin
+    event: Event
+    document: Document
+
+
+class Worker:
+    """The function for `DataFrame.mapInArrow`: COLUMNS in (timestamp in milliseconds), one row of counts out."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._limits = Limits(
+            settings.events.max_future_seconds * 1000, settings.events.max_age_days * _DAY_MS
+        )
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Write all records of one task; yield their counts, or why Elasticsearch is unavailable."""
+        batches = iter(batches)
+        counts = Counts()
+        try:
+            self._write_all(batches, counts)
+        except (Unavailable, SettingsError) as error:
+            # no exception for Spark: it would repeat the task at once and fill the log with traces
+            counts.unavailable = str(error)
+            for _ in batches:  # Spark expects its input to be read to the end
+                pass
+        yield pa.RecordBatch.from_pydict({"counts": pa.array([counts.to_bytes()], pa.binary())})
+
+    def _write_all(self, batches: Iterator[pa.RecordBatch], counts: Counts) -> None:
+        sink = _sink(self._settings.elasticsearch)
+        pending: deque[Future[Counts]] = deque()
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for batch in batches:
+                pending.append(pool.submit(self.write, batch, sink))
+                if len(pending) > _THREADS:
+                    counts.add(pending.popleft().result())
+            for written in pending:
+                counts.add(written.result())
+
+    def write(self, batch: pa.RecordBatch, sink: Sink) -> Counts:
+        """Write the records of one Arrow batch and return their counts. Raises Unavailable, SettingsError."""
+        counts = Counts(read=batch.num_rows)
+        good, letters = self._parse(batch, counts)
+        items = sink.create([each.document for each in good])
+        known = [each for each, item in zip(good, items, strict=True) if item.exists]
+        # An event that is there already is new if it is there by this very record: then this is a replay.
+        stored = dict(
+            zip([id(each) for each in known], sink.origins([each.document for each in known]), strict=True)
+        )
+        for each, item in zip(good, items, strict=True):
+            if item.refused:
+                counts.dead[Reason.REFUSED] += 1
+                refused = Rejected(Reason.REFUSED, f"{item.status} {item.kind}: {item.reason}")
+                letters.append(dead_letter(refused, each.raw, each.origin, _now_ms()))
+            elif item.exists and stored[id(each)] != each.origin[:3]:
+                counts.duplicates += 1
+            else:
+                counts.indexed += 1
+                counts.windows[window_key(each.event, self._settings.metrics.window_seconds * 1000)] += 1
+                counts.indices.add(each.document.target)
+        _bury(letters, sink)
+        return counts
+
+    def _parse(self, batch: pa.RecordBatch, counts: Counts) -> tuple[list[_Good], list[Document]]:
+        topic = self._settings.kafka.topic
+        period = self._settings.events.period
+        late_after = self._settings.events.late_after_seconds * 1000
+        now = _now_ms()
+        good: list[_Good] = []
+        letters: list[Document] = []
+        columns = [batch.column(name).to_pylist() for name in COLUMNS]
+        for raw, partition, offset, timestamp, timestamp_type in zip(*columns, strict=True):
+            origin = Origin(topic, partition, offset, timestamp)
+            arrival = timestamp if timestamp_type == _LOG_APPEND_TIME else now
+            try:
+                event = parse(raw, arrival, self._limits)
+            except Rejected as rejected:
+                counts.dead[rejected.reason] += 1
+                letters.append(dead_letter(rejected, raw, origin, now))
+                continue
+            late = arrival - event.timestamp > late_after
+            good.append(_Good(raw, origin, event, event_document(event, origin, period, late, now)))
+        for partition, offset in zip(columns[1], columns[2], strict=True):
+            place = counts.offsets.setdefault((topic, partition), OffsetRange(offset, offset))
+            place.next = offset + 1  # Spark reads a partition's records in their order
+        timestamps = columns[3]
+        counts.arrival_first, counts.arrival_last = (
+            min(timestamps, default=None),
+            max(timestamps, default=None),
+        )
+        counts.arrival_sum = sum(timestamps)
+        return good, letters
+
+
+def _bury(letters: list[Document], sink: Sink) -> None:
+    for item in sink.create(letters):
+        if item.refused:
+            raise Unavailable(
+                f"a dead letter was refused ({item.kind}: {item.reason}); see its index and template"
+            )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Python application from a locked wheel and a project of its own, without any package index."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Play
+
+# A build backend in a few lines, so that the test needs nothing from an index.
+BACKEND = """
+import pathlib, zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "app-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as wheel:
+        wheel.write("app.py")
+        wheel.writestr("app-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: app\\nVersion: 1.0\\nRequires-Dist: dep\\n")
+        wheel.writestr("app-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("app-1.0.dist-info/RECORD", "")
+    pathlib.Path("build").mkdir()
+    return name
+"""
+
+
+class App:
+    """The application's folders, and the variables that install it."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.index, self.project, self.lock = (
+            tmp_path / "index",
+            tmp_path / "app",
+            tmp_path / "requirements.txt",
+        )
+        self.index.mkdir()
+        self.project.mkdir()
+        wheel = self.index / "dep-2.0-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as zipped:
+            zipped.writestr("dep.py", "VALUE = 2\n")
+            zipped.writestr("dep-2.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: dep\nVersion: 2.0\n")
+            zipped.writestr(
+                "dep-2.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            zipped.writestr("dep-2.0.dist-info/RECORD", "")
+        self.lock.write_text(f"dep==2.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+        system = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        (self.project / "pyproject.toml").write_text(system)
+        (self.project / "backend.py").write_text(BACKEND)
+        (self.project / "app.py").write_text("import dep\nprint(dep.VALUE + 1)\n")
+        self.env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.index)}
+        self.home = tmp_path / "opt" / "current"
+        self.variables: dict[str, Any] = {
+            "artifact_app": "app",
+            "artifact_app_dest": str(tmp_path / "opt"),
+            "artifact_app_requirements": str(self.lock),
+            "artifact_app_projects": [str(self.project)],
+            "artifact_app_system_python": sys.executable,
+        }
+
+    def run(self) -> str:
+        python = self.home / "bin" / "python"
+        return subprocess.run([python, "-m", "app"], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(tmp_path)
+
+
+def test_install_and_change(app: App, play: Play) -> None:
+    before = sorted(app.project.rglob("*"))
+    first = play("python_app", env=app.env, **app.variables)
+    assert first.returncode == 0, first.text
+    assert app.run() == "3\n"
+    assert sorted(app.project.rglob("*")) == before
+    assert (app.home / "bin" / "pip").stat().st_mode & 0o055 == 0o055
+    module = next(app.home.glob("lib/python*/site-packages/dep.py"))
+    assert module.stat().st_mode & 0o777 == 0o644
+
+    second = play("python_app", env={"PIP_NO_INDEX": "1"}, **app.variables)
+    assert (second.returncode, second.changed, second.facts["changed"]) == (0, 0, False)
+
+    (app.project / "app.py").write_text("import dep\nprint(dep.VALUE + 2)\n")
+    (app.project / "__pycache__").mkdir()
+    third = play(
+        "python_app", env={"PIP_NO_INDEX": "1"}, **app.variables
+    )  # the locked wheels are not fetched again
+    assert third.facts["changed"] is True, third.text
+    assert app.run() == "4\n"
+
+
+def test_requirements_alone(app: App, play: Play) -> None:
+    result = play("python_app", env=app.env, **{**app.variables, "artifact_app_projects": []})
+    assert result.returncode == 0, result.text
+    assert list(app.home.glob("lib/python*/site-packages/dep.py"))
+
+
+def test_wrong_hash_is_refused(app: App, play: Play, tmp_path: Path) -> None:
+    app.lock.write_text(f"dep==2.0 --hash=sha256:{'0' * 64}\n")
+    result = play("python_app", env=app.env, **app.variables)
+    assert result.returncode != 0
+    assert "0" * 64 in result.text
+    assert not (tmp_path / "opt").exists()
+
+
+def test_check_mode_fetches_nothing(app: App, play: Play, tmp_path: Path) -> None:
+    result = play("python_app", "--check", env={"PIP_NO_INDEX": "1"}, **app.variables)
+    assert result.returncode == 0, result.text
+    assert "would fetch the wheels" in result.text
+    assert "would install app" in result.text
+    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "opt").exists()
+
+
+def test_missing_project(app: App, play: Play, tmp_path: Path) -> None:
+    result = play(
+        "python_app", env=app.env, **{**app.variables, "artifact_app_projects": [str(tmp_path / "no")]}
+    )
+    assert result.returncode != 0
+    assert "holds no pyproject.toml" in result.text

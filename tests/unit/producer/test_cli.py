@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: options over the file, exit codes, no traces."""
+
+import json
+from pathlib import Path
+
+import pytest
+from login_producer import service
+from login_producer.cli import main
+from login_producer.settings import ProducerSettings
+
+SETTINGS = """
+[kafka]
+bootstrap_servers = ["localhost:9093"]
+username = "producer"
+password = "correct-horse"
+ca_file = "{ca}"
+[source]
+rate = 5
+seed = 3
+"""
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Path:
+    (tmp_path / "ca.pem").write_text("certificate")
+    path = tmp_path / "producer.toml"
+    path.write_text(SETTINGS.format(ca=tmp_path / "ca.pem"))
+    return path
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[ProducerSettings]:
+    """The settings that the service was started with; it does nothing and reports failure."""
+    seen: list[ProducerSettings] = []
+
+    def run(settings: ProducerSettings, stop: object) -> bool:
+        seen.append(settings)
+        return False
+
+    monkeypatch.setattr(service, "run", run)
+    monkeypatch.setattr(service, "StopRequest", object)
+    return seen
+
+
+def test_options_override_the_file(settings_file: Path, started: list[ProducerSettings]) -> None:
+    code = main(["run", "--settings", str(settings_file), "--rate", "0", "--total", "9", "--profile", "seed"])
+    assert code == 1
+    source = started[0].source
+    assert (source.events_per_second, source.limit, source.profile, source.seed) == (0, 9, "seed", 3)
+
+
+def test_start_line_hides_the_password(
+    settings_file: Path, started: list[ProducerSettings], capfd: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", "--settings", str(settings_file)])
+    line = capfd.readouterr().err
+    assert "login-producer 0.1.0 starts with" in line
+    assert "correct-horse" not in line
+
+
+def test_bad_settings_exit_2_with_one_line(
+    settings_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "StopRequest", object)
+    monkeypatch.setenv("LOGIN_PRODUCER_SETTINGS", str(settings_file))
+    monkeypatch.setenv("LOGIN_PRODUCER_SOURCE__SPEED", "1")
+    assert main(["run"]) == 2
+    error = capsys.readouterr().err
+    assert "source.speed: unknown key" in error
+    assert error.count("\n") == 1
+
+
+def test_bad_option_exit_2(settings_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "--total", "0"]) == 2
+    assert "--total: Input should be greater than or equal to 1" in capsys.readouterr().err
+
+
+def test_generate_prints_events(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["generate", "--total", "3"]) == 0
+    assert [
+        json.loads(line)["outcome"] in ("success", "failure")
+        for line in capfdbinary.readouterr().out.splitlines()
+    ] == [True] * 3
+
+
+def test_status_without_a_producer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--status-file", str(tmp_path / "none.json")]) == 1
+    assert "systemctl status login-producer" in capsys.readouterr().err

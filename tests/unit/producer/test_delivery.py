@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounting of deliveries: whatever the client does, every event is acknowledged, waiting or counted.
+
+The client here is a bare object that settles sends when told to; no Kafka is played. How the real
+client behaves is tested with a real broker elsewhere.
+"""
+
+from typing import Any
+
+import pytest
+from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+from kafka.future import Future
+from login_producer.connection import UnreachableError
+from login_producer.counters import Counters
+from login_producer.delivery import Delivery
+from login_producer.sources import Event
+
+
+class Client:
+    """Records sends; `settle` ends the oldest unsettled ones."""
+
+    def __init__(self) -> None:
+        self.sends: list[tuple[bytes, int, Any]] = []
+        self.closed = False
+        self.max_size = 1000
+
+    def partitions_for(self, topic: str) -> set[int]:
+        return {2, 0, 1}
+
+    def send(self, topic: str, value: bytes, key: bytes, headers: None, partition: int) -> Any:
+        if len(value) > self.max_size:
+            raise MessageSizeTooLargeError("too large")
+        future = Future()
+        self.sends.append((value, partition, future))
+        return future
+
+    def settle(self, count: int, error: Exception | None = None) -> None:
+        for _, _, future in [send for send in self.sends if not send[2].is_done][:count]:
+            future.failure(error) if error else future.success(None)
+
+    def flush(self, timeout: float) -> None:
+        if any(not future.is_done for _, _, future in self.sends):
+            raise KafkaTimeoutError("not settled")
+
+    def close(self, timeout: float) -> None:
+        self.closed = True
+
+
+class Connection:
+    topic = "login-events"
+
+    def __init__(self) -> None:
+        self.clients: list[Client] = []
+        self.down: str | None = None
+        self.attempts = 0
+
+    def open(self) -> Client:
+        self.attempts += 1
+        if self.down:
+            raise UnreachableError(self.down)
+        self.clients.append(Client())
+        return self.clients[-1]
+
+    def diagnose(self) -> str:
+        return self.down or "no cause known"
+
+
+class Bench:
+    """A delivery with a clock that the test moves."""
+
+    def __init__(self, max_in_flight: int = 100) -> None:
+        self.now = 1000.0
+        self.connection, self.counters = Connection(), Counters()
+        self.delivery = Delivery(self.connection, self.counters, max_in_flight, lambda: self.now)
+
+    @property
+    def client(self) -> Client:
+        return self.connection.clients[-1]
+
+    def send(self, *numbers: int, size: int = 10) -> None:
+        for number in numbers:
+            self.delivery.send(Event(f"e-{number}", b"u%d" % number, b"%d" % number * size))
+
+    def poll(self, after: float = 0.0) -> None:
+        self.now += after
+        self.delivery.poll()
+        held = self.delivery.unacknowledged
+        assert self.counters.generated == self.counters.acked + self.counters.failed.total() + held
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench()
+    bench.poll()
+    return bench
+
+
+def test_acknowledged_events_are_counted(bench: Bench) -> None:
+    bench.send(1, 2, 3)
+    bench.client.settle(2)
+    bench.poll()
+    assert (bench.counters.sent, bench.counters.acked, bench.delivery.unacknowledged) == (3, 2, 1)
+
+
+def test_one_user_keeps_to_one_partition(bench: Bench) -> None:
+    bench.send(*range(50), *range(50))
+    partitions = [partition for _, partition, _ in bench.client.sends]
+    assert partitions[:50] == partitions[50:]
+    assert set(partitions) == {0, 1, 2}
+
+
+def test_room_is_bounded_by_what_is_held() -> None:
+    bench = Bench(max_in_flight=5)
+    assert bench.delivery.room == 0  # not connected
+    bench.poll()
+    assert bench.delivery.room == 5
+    bench.send(1, 2, 3, 4, 5)
+    assert bench.delivery.room == 0
+    bench.client.settle(2)
+    bench.poll()
+    assert bench.delivery.room == 2
+
+
+def test_events_given_back_go_out_anew_through_a_new_client(bench: Bench) -> None:
+    bench.send(1, 2, 3)
+    first = bench.client
+    first.settle(1)
+    first.settle(1, KafkaTimeoutError("expired"))
+    bench.poll()
+    assert bench.delivery.room == 0  # nothing new for a client that has failed
+    assert not first.closed  # one event is still with it
+    first.settle(1)
+    bench.poll()
+    assert first.closed
+    bench.poll(after=5)
+    assert [value for value, _, _ in bench.client.sends] == [b"2" * 10]
+    bench.client.settle(1)
+    bench.poll()
+    assert (bench.counters.acked, bench.counters.resent, bench.delivery.unacknowledged) == (3, 1, 0)
+    assert bench.counters.failed.total() == 0
+
+
+def test_too_large_for_the_client_is_counted_and_passed_over(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.send(1)
+    bench.send(2, size=2000)
+    bench.send(3)
+    bench.client.settle(2)
+    bench.poll()
+    assert (bench.counters.acked, dict(bench.counters.failed)) == (2, {"too_large": 1})
+    assert "event e-2 of 2000 bytes" in caplog.text
+    assert "2222" not in caplog.text
+
+
+def test_too_large_for_the_topic_costs_no_other_event(bench: Bench) -> None:
+    bench.send(1, 2)
+    bench.send(3, size=900)
+    bench.send(4)
+    bench.client.settle(4, MessageSizeTooLargeError("the client fails all with the same error"))
+    bench.poll()
+    bench.poll(after=5)
+    assert sorted(value[:1] for value, _, _ in bench.client.sends) == [b"1", b"2", b"4"]
+    bench.client.settle(3)
+    bench.poll()
+    assert (bench.counters.acked, dict(bench.counters.failed)) == (3, {"too_large": 1})
+
+
+def test_unreachable_backs_off_warns_once_a_minute_and_recovers(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    bench.connection.down = "kafka1:9093: connection refused"
+    for _ in range(1200):
+        bench.poll(after=0.1)
+    warnings = [record for record in caplog.records if "Kafka unreachable since" in record.getMessage()]
+    assert len(warnings) == 2
+    assert "connection refused" in warnings[0].getMessage()
+    assert 20 < bench.connection.attempts < 35
+    bench.connection.down = None
+    bench.poll(after=5)
+    assert bench.delivery.room == 100
+
+
+def test_refused_writes_do_not_make_a_fast_loop(bench: Bench) -> None:
+    bench.send(1)
+    for _ in range(600):
+        bench.client.settle(1, TopicAuthorizationFailedError("login-events"))
+        bench.poll(after=0.1)
+    assert bench.connection.attempts < 25
+    assert "TopicAuthorizationFailedError" in str(bench.delivery.last_error)
+
+
+def test_stall_is_reported_and_over_with_the_first_acknowledgement(bench: Bench) -> None:
+    bench.send(1)
+    bench.poll(after=9)
+    assert bench.delivery.unreachable_since is None
+    bench.poll(after=2)
+    assert bench.delivery.unreachable_since is not None
+    bench.client.settle(1)
+    bench.poll()
+    assert bench.delivery.unreachable_since is None
+
+
+def test_close_counts_what_is_lost(bench: Bench) -> None:
+    bench.send(1, 2, 3)
+    bench.client.settle(1)
+    bench.client.flush = lambda timeout: setattr(bench, "now", bench.now + timeout)  # type: ignore[method-assign]
+    assert bench.delivery.close(timeout_s=3) == ["e-2", "e-3"]
+    assert (bench.counters.acked, dict(bench.counters.failed)) == (1, {"delivery_failed": 2})
+    assert bench.delivery.unacknowledged == 0
+    assert bench.client.closed
+
+
+def test_close_waits_for_acknowledgements(bench: Bench) -> None:
+    bench.send(1, 2)
+    bench.client.flush = lambda timeout: bench.client.settle(2)  # type: ignore[method-assign]
+    assert bench.delivery.close(timeout_s=3) == []
+    assert bench.counters.acked == 2
