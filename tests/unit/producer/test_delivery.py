@@ -13,6 +13,7 @@ from kafka.future import Future
 from login_producer.connection import UnreachableError
 from login_producer.counters import Counters
 from login_producer.delivery import Delivery
+from login_producer.settings import DeliverySettings
 from login_producer.sources import Event
 
 
@@ -71,7 +72,12 @@ class Bench:
     def __init__(self, max_in_flight: int = 100) -> None:
         self.now = 1000.0
         self.connection, self.counters = Connection(), Counters()
-        self.delivery = Delivery(self.connection, self.counters, max_in_flight, lambda: self.now)
+        self.delivery = Delivery(
+            self.connection,
+            self.counters,
+            DeliverySettings(max_in_flight_events=max_in_flight),
+            lambda: self.now,
+        )
 
     @property
     def client(self) -> Client:
@@ -138,6 +144,25 @@ def test_events_given_back_go_out_anew_through_a_new_client(bench: Bench) -> Non
     bench.poll()
     assert (bench.counters.acked, bench.counters.resent, bench.delivery.unacknowledged) == (3, 1, 0)
     assert bench.counters.failed.total() == 0
+
+
+def test_a_client_that_hangs_is_replaced(bench: Bench) -> None:
+    bench.send(1, 2)
+    bench.poll(after=120)
+    assert len(bench.connection.clients) == 1
+    bench.poll(after=6)
+    bench.poll(after=5)
+    assert len(bench.connection.clients) == 2
+    assert len(bench.client.sends) == 2
+
+
+def test_a_failed_client_has_little_time_for_the_rest(bench: Bench) -> None:
+    bench.send(1, 2)
+    bench.client.settle(1, KafkaTimeoutError("expired"))
+    bench.poll()
+    bench.poll(after=6)
+    bench.poll(after=5)
+    assert sorted(value[:1] for value, _, _ in bench.client.sends) == [b"1", b"2"]
 
 
 def test_too_large_for_the_client_is_counted_and_passed_over(

@@ -16,6 +16,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from login_producer.connection import UnreachableError
 from login_producer.counters import Counters
+from login_producer.settings import DeliverySettings
 from login_producer.sources import Event
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ _FIRST_BACKOFF_S = 0.25
 _MAX_BACKOFF_S = 5.0
 _WARN_EVERY_S = 60.0
 _STALLED_AFTER_S = 10.0
+_GRACE_S = 5.0  # for a failed client to settle the rest of its events
 
 
 class Opener(Protocol):
@@ -45,16 +47,13 @@ class Delivery:
         self,
         connection: Opener,
         counters: Counters,
-        max_in_flight: int,
+        settings: DeliverySettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Send nothing yet. `max_in_flight` bounds the events held; `clock` tells seconds."""
-        self._connection, self._counters, self._limit, self._clock = (
-            connection,
-            counters,
-            max_in_flight,
-            clock,
-        )
+        """Send nothing yet; `clock` tells seconds."""
+        self._connection, self._counters, self._clock = connection, counters, clock
+        self._limit = settings.max_in_flight_events
+        self._give_up_after_s = settings.timeout_s + _GRACE_S
         self._producer: Any = None
         self._partitions: list[int] = []
         self._pending: deque[tuple[Any, Event]] = deque()  # (future, event), in order of sending
@@ -64,7 +63,7 @@ class Delivery:
         self._backoff, self._next_try = _FIRST_BACKOFF_S, 0.0
         self._last_progress = clock()
         self._warned_cause: str | None = None
-        self._next_warning = 0.0
+        self._next_warning = self._next_diagnosis = 0.0
         self.unreachable_since: float | None = None
         """Epoch seconds, while Kafka cannot be reached."""
         self.last_error: str | None = None
@@ -91,15 +90,19 @@ class Delivery:
     def poll(self) -> None:
         """Account for what is settled, reconnect and send anew what was given back."""
         self._settle()
-        if self._retire and not self._pending:
+        quiet_s = self._clock() - self._last_progress
+        if self._retire and (not self._pending or quiet_s > _GRACE_S):
+            self._replace_producer()
+        elif self._pending and quiet_s > self._give_up_after_s:
+            self.last_error = "the client neither delivers events nor gives them back"
             self._replace_producer()
         if self._producer is None:
             self._try_open()
         while self._returned and self._ready:
             self._counters.resent += 1
             self._submit(self._returned.popleft())
-        if self._pending and self._clock() - self._last_progress > _STALLED_AFTER_S:
-            self._last_progress += _WARN_EVERY_S  # a diagnosis blocks for seconds
+        if self._pending and quiet_s > _STALLED_AFTER_S and self._clock() > self._next_diagnosis:
+            self._next_diagnosis = self._clock() + _WARN_EVERY_S  # it blocks for seconds
             self._warn_unreachable(self._connection.diagnose())
 
     def close(self, timeout_s: float) -> list[str]:
@@ -174,6 +177,10 @@ class Delivery:
         self._retire = True
 
     def _replace_producer(self) -> None:
+        # Seen with kafka-python 3.0.12: after a delivery time-out its thread can sleep on and never settle
+        # the rest. Those that did arrive come twice, under the same id.
+        self._returned.extend(event for _, event in self._pending)
+        self._pending.clear()
         if self._too_large:
             # One event above the topic's limit makes the client fail all others with the same error.
             # The largest is certainly above it; the others get another try.
@@ -220,15 +227,16 @@ class Delivery:
         try:
             producer.close(timeout=1)
         except KafkaTimeoutError:
-            # Its close() stops at the first batch it cannot flush, and would raise again when it is
-            # collected; there is no public way to drop the batches.
+            # Its close() stops at the first batch it cannot flush, and would try and raise again when it
+            # is collected; there is no public way to drop the batches.
             producer._sender.force_close()
-            producer._sender.join(1)
+            producer._closed = True
 
     def _warn_unreachable(self, cause: str) -> None:
         """Warn once a minute, and at once when the cause is another."""
         if self.unreachable_since is None:
-            self.unreachable_since = time.time()
+            quiet_s = self._clock() - self._last_progress if self._pending else 0.0
+            self.unreachable_since = time.time() - quiet_s
         if cause == self._warned_cause and self._clock() < self._next_warning:
             return
         self._next_warning = self._clock() + _WARN_EVERY_S

@@ -48,9 +48,7 @@ def run(settings: ProducerSettings, stop: StopRequest) -> bool:
     counter_file = CounterFile(settings.state_file)
     counters = counter_file.counters
     before = counters.copy()
-    delivery = Delivery(
-        Connection(settings.kafka, settings.delivery), counters, settings.delivery.max_in_flight_events
-    )
+    delivery = Delivery(Connection(settings.kafka, settings.delivery), counters, settings.delivery)
     status = _Reporter(StatusFile(settings.status_file, counter_file, delivery))
 
     _send_all(settings, delivery, stop, status)

@@ -36,8 +36,8 @@ def locked(directory: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise CheckpointError(
-                f"another consumer (process {file.read().strip() or 'unknown'}) uses the checkpoint {directory}; "
-                "stop it first, or give this one its own checkpoint_dir"
+                f"another consumer (process {file.read().strip() or 'unknown'}) uses the checkpoint "
+                f"{directory}; stop it first, or give this one its own checkpoint_dir"
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -70,8 +70,8 @@ def lineage(settings: Settings) -> str:
         return str(state["lineage"])
     if not file.exists():
         raise CheckpointError(
-            f"{file} is missing, so replays cannot be told from new batches; move {settings.checkpoint_dir} away: "
-            "the consumer then starts a new one after the last batch that Elasticsearch knows"
+            f"{file} is missing, so replays cannot be told from new batches; move "
+            f"{settings.checkpoint_dir} away: the consumer then goes on after the last batch"
         )
     state = json.loads(file.read_text(encoding="utf-8"))
     changed = [
@@ -81,7 +81,7 @@ def lineage(settings: Settings) -> str:
     ]
     if changed:
         raise CheckpointError(
-            f"{'; '.join(changed)}: old and new documents would be counted twice side by side. Set it back, or "
-            f"delete the metrics of the time that both would cover and move {settings.checkpoint_dir} away"
+            f"{'; '.join(changed)}: old and new documents would stand side by side. Set it back, "
+            f"or delete the metrics of the time that both would cover and move {settings.checkpoint_dir} away"
         )
     return str(state["lineage"])

@@ -67,7 +67,7 @@ class Counts:
         if self.read != told or self.indexed != self.windows.total():
             raise ArithmeticError(
                 f"{self.read} records were read but {told} are accounted for, and windows count "
-                f"{self.windows.total()} of {self.indexed} events: this is a fault in login-consumer, please report it"
+                f"{self.windows.total()} of {self.indexed} events: this is a fault in login-consumer"
             )
 
     def to_bytes(self) -> bytes:

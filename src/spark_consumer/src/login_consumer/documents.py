@@ -170,8 +170,8 @@ def metric_id(key: WindowKey) -> str:
 # A batch number that was taken in already, of the same lineage, is a replay. Another lineage (a new
 # checkpoint) numbers from 0 again.
 MERGE_SCRIPT = (
-    "if (ctx._source.lineage == params.lineage && ctx._source.last_batch >= params.batch) { ctx.op = 'none' } "
-    "else { ctx._source.count += params.count; ctx._source.lineage = params.lineage; "
+    "if (ctx._source.lineage == params.lineage && ctx._source.last_batch >= params.batch) { ctx.op = 'none' }"
+    " else { ctx._source.count += params.count; ctx._source.lineage = params.lineage; "
     "ctx._source.last_batch = params.batch }"
 )
 

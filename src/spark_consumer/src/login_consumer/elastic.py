@@ -14,7 +14,7 @@ BUSY = frozenset({429, 502, 503, 504})
 
 
 class Unavailable(Exception):
-    """Elasticsearch does not take a request now; the text says why and what helps. Nothing is lost: repeat."""
+    """Elasticsearch does not take a request now; the text says why and what helps. Nothing is lost."""
 
 
 def connect(settings: ElasticsearchSettings) -> Elasticsearch:
@@ -50,16 +50,18 @@ def cause(error: Exception) -> str:
         )
         return status_cause(error.meta.status, str(kind or ""), str(reason or ""))
     if isinstance(error, TlsError):
-        return f"TLS with Elasticsearch failed: {text}; check elasticsearch.ca_file and the names in its certificate"
+        return f"TLS with Elasticsearch failed: {text}; check ca_file and the names in the certificate"
     if isinstance(error, ConnectionTimeout):
-        return f"Elasticsearch did not answer in time: {text}; see whether it is overloaded or a firewall drops packets"
+        return (
+            f"Elasticsearch did not answer in time: {text}; is it overloaded, does a firewall drop packets?"
+        )
     if isinstance(error, NoConnection) and any(
         sign in text
         for sign in ("Name or service not known", "name resolution", "No address", "NameResolutionError")
     ):
         return f"the name of Elasticsearch's host does not resolve: {text}; check elasticsearch.hosts and DNS"
     if isinstance(error, NoConnection) and "refused" in text:
-        return "Elasticsearch refuses the connection; is it running, and are host and port right in elasticsearch.hosts?"
+        return "Elasticsearch refuses the connection; is it running, and is elasticsearch.hosts right?"
     return f"Elasticsearch cannot be reached: {text}"
 
 
@@ -67,7 +69,7 @@ def status_cause(status: int, kind: str, reason: str) -> str:
     """Return one line for an HTTP status with Elasticsearch's error type and reason."""
     said = f"{kind}: {reason}" if kind else reason
     if "cluster_block" in kind and "disk usage" in reason:
-        return f"Elasticsearch's disk is nearly full, so it blocks writes ({said}); free space, it unblocks by itself"
+        return f"Elasticsearch's disk is nearly full, so it blocks writes ({said}); free space on its host"
     if "cluster_block" in kind or "index_closed" in kind:
         return f"Elasticsearch blocks writes ({said}); remove the index's block, or open it"
     if status == 401:

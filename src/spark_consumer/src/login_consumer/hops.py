@@ -22,7 +22,7 @@ class Hop(NamedTuple):
 
 
 def network_hops(service: str, addresses: list[tuple[str, int]], ca_file: Path, setting: str) -> list[Hop]:
-    """Return the hops name, port and TLS to all `addresses` (host, port); `setting` is where they come from."""
+    """Return the hops name, port and TLS to all `addresses` (host, port); `setting` names their setting."""
 
     def each(test: Callable[[str, int], None]) -> Callable[[], str]:
         def all_addresses() -> str:

@@ -16,11 +16,11 @@ _BOOTSTRAP_TIMEOUT_MS = 10_000
 
 # Signs in the text of a failed query that an operator must do something, and what.
 _LASTING = {
-    "SaslAuthenticationException": "Kafka refuses user or password; check kafka.username and kafka.password_file",
-    "SslAuthenticationException": "TLS with Kafka failed; check kafka.ca_file and the names in its certificate",
+    "SaslAuthenticationException": "Kafka refuses the login; check kafka.username and kafka.password_file",
+    "SslAuthenticationException": "TLS with Kafka failed; check kafka.ca_file and the certificate's names",
     "Failed to load PEM": "kafka.ca_file is no PEM file with a CA certificate",
     "TopicAuthorizationException": "the user may not read the topic; grant Read and Describe on kafka.topic",
-    "GroupAuthorizationException": "the user may not use the group; grant Read on the prefix kafka.group_prefix",
+    "GroupAuthorizationException": "the user may not use the group; grant Read on kafka.group_prefix",
     "some data may have been missed": (
         "records were deleted from Kafka before they were read; set kafka.allow_data_loss = true to go on "
         "without them, and lengthen the topic's retention"
@@ -89,7 +89,7 @@ def _consumer(kafka: Kafka) -> KafkaConsumer:
     except KafkaError as error:
         # kafka-python reports a refused password, too, only as a time-out
         raise HopFailed(
-            f"Kafka did not accept the login ({type(error).__name__}); most likely user or password is wrong: "
+            f"Kafka did not accept the login ({type(error).__name__}); user or password may be wrong; "
             "check kafka.username and kafka.password_file"
         ) from None
 
@@ -100,7 +100,7 @@ def _ends(kafka: Kafka) -> Offsets:
         partitions = sorted(consumer.partitions_for_topic(kafka.topic))
         if not partitions:
             raise HopFailed(
-                f"there is no topic {kafka.topic} that user {kafka.username} may see; create it, or grant Describe"
+                f"user {kafka.username} sees no topic {kafka.topic}; create it, or grant Describe"
             )
         ends = consumer.end_offsets([TopicPartition(kafka.topic, partition) for partition in partitions])
     except AuthorizationError:

@@ -60,8 +60,8 @@ class _Consumer:
         lineage = checkpoint.lineage(self._settings)
         if progress and planned is not None and progress.lineage == lineage and progress.batch > planned:
             raise checkpoint.CheckpointError(
-                f"{self._settings.checkpoint_dir} ends at batch {planned}, but batch {progress.batch} was written: "
-                "it was restored from an older copy. Move it away: the consumer then goes on after the last batch"
+                f"{self._settings.checkpoint_dir} ends at batch {planned}, but batch {progress.batch} was "
+                "written: it is an older copy. Move it away: the consumer then goes on after the last batch"
             )
         start: str = self._settings.kafka.starting_offsets
         if progress and planned is None:
@@ -133,7 +133,7 @@ class _Consumer:
         return query
 
     def _kafka_fault(self, query: "StreamingQuery") -> str:
-        """Return what keeps Kafka from answering. Raises QueryFailed if the query failed for another cause."""
+        """Return what keeps Kafka from answering. Raises QueryFailed if that is not the fault."""
         failure = str(query.exception() or "the query ended without an error")
         cause = lasting_cause(failure)
         if cause or not is_outage(failure):
@@ -146,7 +146,7 @@ class _Consumer:
         deadline = time.monotonic() + self._settings.stop_seconds
         log.info("stopping after the running batch")
         if writer.idle.wait(self._settings.stop_seconds):
-            # Spark must still note the batch as done; otherwise it is replayed, which is harmless but not needed
+            # Spark must still note the batch as done; otherwise it is replayed, harmless but needless
             while query.isActive and time.monotonic() < deadline and _last_batch(query) < writer.done:
                 time.sleep(_STEP_S / 20)
         else:

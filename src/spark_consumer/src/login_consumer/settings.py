@@ -62,7 +62,7 @@ class Elasticsearch(_Section):
         """Return the API key. Raises SettingsError if its file cannot be read."""
         if self.api_key is not None:
             return self.api_key.get_secret_value()
-        assert self.api_key_file is not None
+        assert self.api_key_file is not None  # noqa: S101  (kept by _one_key; tells the type checker)
         try:
             return self.api_key_file.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:

@@ -179,7 +179,10 @@ class Sink:
         return [found[document.target, document.id] for document in documents]
 
     def ask(self, request: Callable[[Elasticsearch], T]) -> T:
-        """Return the result of `request`, repeated while Elasticsearch is busy or away. Raises Unavailable."""
+        """Return the result of `request`, repeated while Elasticsearch is busy or away.
+
+        Raises Unavailable.
+        """
         results: list[T] = []
 
         def attempt() -> str:
@@ -212,5 +215,5 @@ class Sink:
                 return
             if time.monotonic() + delay > deadline:
                 raise Unavailable(why)
-            time.sleep(delay * random.uniform(0.5, 1.5))
+            time.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311  (spreads the workers, no secret)
             delay = min(delay * 2, _LAST_DELAY_S)

@@ -43,7 +43,7 @@ class _Good(NamedTuple):
 
 
 class Worker:
-    """The function for `DataFrame.mapInArrow`: COLUMNS in (timestamp in milliseconds), one row of counts out."""
+    """The function for `DataFrame.mapInArrow`: COLUMNS in (timestamp in ms), one row of counts out."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

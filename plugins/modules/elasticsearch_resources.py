@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: index templates and API keys of an Elasticsearch cluster, in one call.
+
+A template or key carries the hash of what this module wrote (``_meta``, ``metadata``); it is written again only when
+the wanted content has another hash. Elasticsearch adds defaults and changes forms, so that the contents themselves
+cannot be compared. Nothing is deleted.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
+
+DOCUMENTATION = r"""
+module: elasticsearch_resources
+short_description: Index templates and API keys of an Elasticsearch cluster
+options:
+  url: {description: A node's URL., type: str, required: true}
+  ca_file: {description: CA certificates., type: path, required: true}
+  username: {description: A user that may manage templates and API keys., type: str, default: elastic}
+  password: {description: The user's password., type: str, required: true}
+  index_templates: {description: Mapping of name to body., type: dict, default: {}}
+  api_key_name: {description: Name of an API key., type: str}
+  api_key_role_descriptors: {description: What the key may do., type: dict, default: {}}
+  api_key_encoded: {description: The key in its encoded form if there is one already., type: str, default: ''}
+"""
+
+RETURN = r"""
+api_key_encoded: {description: The key in its encoded form; a new one if there was none or it was not valid., type: str, returned: when api_key_name is given}
+"""
+
+HASH = "login_pipeline_hash"
+
+
+class Refused(Exception):
+    """Elasticsearch refused a request; the text says which and why."""
+
+
+class Cluster:
+    """Requests to one cluster, as one user."""
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._url, self._ca = params["url"].rstrip("/"), params["ca_file"]
+        self._user, self._password = params["username"], params["password"]
+
+    def call(self, method: str, path: str, body: Any = None, api_key: str = "", missing: int = 404) -> Any:
+        """The parsed answer, or None for the status `missing`. Raises Refused for any other failure."""
+        login = (
+            {"headers": {"Authorization": f"ApiKey {api_key}", "Content-Type": "application/json"}}
+            if api_key
+            else {
+                "headers": {"Content-Type": "application/json"},
+                "url_username": self._user,
+                "url_password": self._password,
+                "force_basic_auth": True,
+            }
+        )
+        data = None if body is None else json.dumps(body)
+        try:
+            answer = open_url(self._url + path, method=method, data=data, ca_path=self._ca, timeout=60, **login)
+            return json.load(answer)
+        except HTTPError as error:
+            if error.code == missing:
+                return None
+            hint = ": the stored password of the user is wrong" if error.code == 401 else ""
+            raise Refused(f"{method} {path}: {error.code}{hint}: {error.read().decode(errors='replace')[:1000]}") from error
+        except (URLError, OSError) as error:
+            raise Refused(f"{method} {self._url}{path}: {error}") from error
+
+
+def hash_of(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def template_changes(cluster: Cluster, wanted: dict[str, Any], check: bool) -> list[str]:
+    changes = []
+    for name, body in wanted.items():
+        stored = cluster.call("GET", f"/_index_template/{name}")
+        meta = stored["index_templates"][0]["index_template"].get("_meta", {}) if stored else {}
+        digest = hash_of(body)
+        if meta.get(HASH) == digest:
+            continue
+        changes.append(f"index template {name}: {'changed' if stored else 'created'}")
+        if not check:
+            cluster.call("PUT", f"/_index_template/{name}", {**body, "_meta": {**body.get("_meta", {}), HASH: digest}})
+    return changes
+
+
+def api_key_change(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], str]:
+    """-> changes, the key in its encoded form ('' in check mode when it would be new)."""
+    name, descriptors, encoded = params["api_key_name"], params["api_key_role_descriptors"], params["api_key_encoded"]
+    content = {"role_descriptors": descriptors, "metadata": {HASH: hash_of(descriptors)}}
+    valid = encoded and cluster.call("GET", "/_security/_authenticate", api_key=encoded, missing=401)
+    if valid:
+        key_id = base64.b64decode(encoded).decode().split(":")[0]
+        stored = cluster.call("GET", f"/_security/api_key?id={key_id}")["api_keys"][0]
+        if stored.get("metadata", {}).get(HASH) == content["metadata"][HASH]:
+            return [], encoded
+        if not check:
+            cluster.call("PUT", f"/_security/api_key/{key_id}", content)
+        return [f"API key {name}: privileges changed"], encoded
+    change = f"API key {name}: {'the stored one is not valid, a new one was issued' if encoded else 'issued'}"
+    if check:
+        return [change], ""
+    return [change], cluster.call("POST", "/_security/api_key", {"name": name, **content})["encoded"]
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True},
+            "ca_file": {"type": "path", "required": True},
+            "username": {"type": "str", "default": "elastic"},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "index_templates": {"type": "dict", "default": {}},
+            "api_key_name": {"type": "str"},
+            "api_key_role_descriptors": {"type": "dict", "default": {}, "no_log": False},
+            "api_key_encoded": {"type": "str", "default": "", "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    cluster = Cluster(module.params)
+    result: dict[str, Any] = {}
+    try:
+        changes = template_changes(cluster, module.params["index_templates"], module.check_mode)
+        if module.params["api_key_name"]:
+            more, result["api_key_encoded"] = api_key_change(cluster, module.params, module.check_mode)
+            changes += more
+    except Refused as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(
+        changed=bool(changes), changes=changes, diff={"prepared": "".join(f"+ {c}\n" for c in changes)}, **result
+    )
+
+
+if __name__ == "__main__":
+    main()
