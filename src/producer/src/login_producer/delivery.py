@@ -117,7 +117,9 @@ class Delivery:
             self.poll()
         held = [event for _, event in self._pending] + list(self._returned) + self._too_large
         lost = [event.event_id for event in held]
-        self._counters.failed["delivery_failed"] += len(lost)
+        if lost:
+            self._counters.failed["delivery_failed"] += len(lost)
+            self.last_error = self._connection.diagnose()
         self._pending.clear()
         self._returned.clear()
         self._too_large.clear()

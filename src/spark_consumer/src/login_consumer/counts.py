@@ -73,6 +73,7 @@ class Counts:
     def to_bytes(self) -> bytes:
         """Return the counts as JSON."""
         fields = asdict(self) | {
+            "dead": {str(reason): count for reason, count in self.dead.items()},
             "windows": [[*key, count] for key, count in self.windows.items()],
             "offsets": [[*place, offsets.first, offsets.next] for place, offsets in self.offsets.items()],
             "indices": sorted(self.indices),

@@ -23,6 +23,7 @@ EVENTS, METRICS, DEAD_LETTERS, PIPELINE = (
 Period = Literal["month", "day"]
 
 _HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
 _END_OF_YEAR_9999_MS = 253_402_300_800_000
 
 
@@ -80,12 +81,15 @@ def _index_name(name: str, hour: int, period: Period) -> str:
 
 def iso(timestamp: int) -> str:
     """Return milliseconds since 1970 as 2026-03-01T10:00:00.000Z."""
-    return _iso_second(timestamp // 1000) % (timestamp % 1000)
+    day, ms = divmod(timestamp, _DAY_MS)
+    seconds, ms = divmod(ms, 1000)
+    # the clock by arithmetic, since backfilled times are all different: only days are worth a cache
+    return "%sT%02d:%02d:%02d.%03dZ" % (_date(day), seconds // 3600, seconds // 60 % 60, seconds % 60, ms)
 
 
 @lru_cache(maxsize=4096)
-def _iso_second(second: int) -> str:
-    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.%03dZ"
+def _date(day: int) -> str:
+    return f"{datetime.fromtimestamp(day * _DAY_MS // 1000, UTC):%Y-%m-%d}"
 
 
 def event_document(event: Event, origin: Origin, period: Period, late: bool, ingested: int) -> Document:

@@ -155,6 +155,8 @@ class Sink:
         Right after a conflict a replica may not know the document yet: it is asked for again.
         Raises Unavailable.
         """
+        if not documents:
+            return []
         wanted = [{"_index": document.target, "_id": document.id} for document in documents]
         found: dict[tuple[str, str], tuple[str, int, int]] = {}
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# 'make help' lists the commands.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# The virtual environment that tools/setup links here
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Build a systemd host in podman, deploy the whole pipeline to it, show live counts
+	tools/demo up
+
+.PHONY: demo-down
+demo-down: ## Remove the demo host, its data and its secrets
+	tools/demo down
+
+.PHONY: summary
+summary: ## Show what the demo host runs, its URLs and its live counts
+	tools/demo summary
+
+.PHONY: test
+test: setup-test ## All tests: lint, unit, and the molecule scenario on real services
+	tools/test
+
+.PHONY: lint
+lint: setup-test ## Linters and type checks only
+	tools/test lint
+
+.PHONY: unit
+unit: setup-test ## Unit tests only
+	tools/test unit
+
+.PHONY: molecule
+molecule: setup-test ## The molecule scenario only
+	tools/test molecule
+
+.PHONY: setup setup-test
+setup: ## Install what deploying needs on this machine (Debian packages, Python environment .venv)
+	tools/setup deploy
+setup-test:
+	tools/setup test
+
+.PHONY: lock
+lock: setup-test ## Renew the locked versions after a change of a requirements .in file
+	tools/lock
