@@ -33,7 +33,7 @@ options:
 """
 
 RETURN = r"""
-api_key_encoded: {description: The key in its encoded form; a new one if there was none or it was not valid., type: str, returned: when api_key_name is given}
+api_key_encoded: {description: "The new key in its encoded form, if there was none or it was not valid; else empty.", type: str, returned: when api_key_name is given}
 """
 
 HASH = "login_pipeline_hash"
@@ -94,7 +94,10 @@ def template_changes(cluster: Cluster, wanted: dict[str, Any], check: bool) -> l
 
 
 def api_key_change(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], str]:
-    """-> changes, the key in its encoded form ('' in check mode when it would be new)."""
+    """-> changes, the key in its encoded form if it is a new one, else ''.
+
+    A key that was given is not returned: Ansible would mask it in the result, as it masks every given secret.
+    """
     name, descriptors, encoded = params["api_key_name"], params["api_key_role_descriptors"], params["api_key_encoded"]
     content = {"role_descriptors": descriptors, "metadata": {HASH: hash_of(descriptors)}}
     valid = encoded and cluster.call("GET", "/_security/_authenticate", api_key=encoded, missing=401)
@@ -102,10 +105,10 @@ def api_key_change(cluster: Cluster, params: dict[str, Any], check: bool) -> tup
         key_id = base64.b64decode(encoded).decode().split(":")[0]
         stored = cluster.call("GET", f"/_security/api_key?id={key_id}")["api_keys"][0]
         if stored.get("metadata", {}).get(HASH) == content["metadata"][HASH]:
-            return [], encoded
+            return [], ""
         if not check:
             cluster.call("PUT", f"/_security/api_key/{key_id}", content)
-        return [f"API key {name}: privileges changed"], encoded
+        return [f"API key {name}: privileges changed"], ""
     change = f"API key {name}: {'the stored one is not valid, a new one was issued' if encoded else 'issued'}"
     if check:
         return [change], ""

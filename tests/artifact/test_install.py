@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from conftest import Play, archive
+from artifact_kit import Play, archive
 
 
 def release(tmp_path: Path, version: str) -> dict[str, Any]:

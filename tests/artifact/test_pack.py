@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.artifact_hashes import ArtifactError
 from ansible.module_utils.artifact_pack import pack, place, unpack
-from conftest import archive
+from artifact_kit import archive
 
 
 def test_same_content_same_bytes(tmp_path: Path) -> None:

@@ -11,21 +11,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Play
+from artifact_kit import Play
+
+TAG = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+def metadata(name: str, version: str, more: str = "") -> dict[str, str]:
+    """Return the files that make a zip file a wheel."""
+    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}"
+    return {"METADATA": about, "WHEEL": TAG, "RECORD": ""}
+
 
 # A build backend in a few lines, so that the test needs nothing from an index.
 BACKEND = """
 import pathlib, zipfile
 
+META = %r
+
 def build_wheel(folder, config_settings=None, metadata_directory=None):
-    name = "app-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as wheel:
+    file = "app-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(folder, file), "w") as wheel:
         wheel.write("app.py")
-        wheel.writestr("app-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: app\\nVersion: 1.0\\nRequires-Dist: dep\\n")
-        wheel.writestr("app-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        wheel.writestr("app-1.0.dist-info/RECORD", "")
+        for name, text in META.items():
+            wheel.writestr(f"app-1.0.dist-info/{name}", text)
     pathlib.Path("build").mkdir()
-    return name
+    return file
 """
 
 
@@ -43,15 +53,12 @@ class App:
         wheel = self.index / "dep-2.0-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as zipped:
             zipped.writestr("dep.py", "VALUE = 2\n")
-            zipped.writestr("dep-2.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: dep\nVersion: 2.0\n")
-            zipped.writestr(
-                "dep-2.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-            )
-            zipped.writestr("dep-2.0.dist-info/RECORD", "")
+            for name, text in metadata("dep", "2.0").items():
+                zipped.writestr(f"dep-2.0.dist-info/{name}", text)
         self.lock.write_text(f"dep==2.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
         system = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
         (self.project / "pyproject.toml").write_text(system)
-        (self.project / "backend.py").write_text(BACKEND)
+        (self.project / "backend.py").write_text(BACKEND % metadata("app", "1.0", "Requires-Dist: dep\n"))
         (self.project / "app.py").write_text("import dep\nprint(dep.VALUE + 1)\n")
         self.env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.index)}
         self.home = tmp_path / "opt" / "current"
@@ -88,9 +95,7 @@ def test_install_and_change(app: App, play: Play) -> None:
 
     (app.project / "app.py").write_text("import dep\nprint(dep.VALUE + 2)\n")
     (app.project / "__pycache__").mkdir()
-    third = play(
-        "python_app", env={"PIP_NO_INDEX": "1"}, **app.variables
-    )  # the locked wheels are not fetched again
+    third = play("python_app", env={"PIP_NO_INDEX": "1"}, **app.variables)  # the locked wheels are not fetched again
     assert third.facts["changed"] is True, third.text
     assert app.run() == "4\n"
 
@@ -119,8 +124,6 @@ def test_check_mode_fetches_nothing(app: App, play: Play, tmp_path: Path) -> Non
 
 
 def test_missing_project(app: App, play: Play, tmp_path: Path) -> None:
-    result = play(
-        "python_app", env=app.env, **{**app.variables, "artifact_app_projects": [str(tmp_path / "no")]}
-    )
+    result = play("python_app", env=app.env, **{**app.variables, "artifact_app_projects": [str(tmp_path / "no")]})
     assert result.returncode != 0
     assert "holds no pyproject.toml" in result.text

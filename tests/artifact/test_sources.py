@@ -11,7 +11,7 @@ from typing import Any
 import artifact_archive
 import pytest
 from ansible.module_utils.artifact_hashes import ArtifactError
-from conftest import Play, Site, archive, flip
+from artifact_kit import Play, Site, archive, flip
 
 NAME = "kafka-1.0.tgz"
 

@@ -9,7 +9,7 @@ from login_common.settings import KafkaSettings, SettingsError, describe, load
 from pydantic import BaseModel, ConfigDict
 
 PREFIX = "TEST_APP_"
-SECRET = "correct-horse"  # noqa: S105  (made up)
+SECRET = "correct-horse"
 GOOD = f"""
 rate = 2.5
 [kafka]

@@ -79,8 +79,7 @@ def test_bad_option_exit_2(settings_file: Path, capsys: pytest.CaptureFixture[st
 def test_generate_prints_events(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main(["generate", "--total", "3"]) == 0
     assert [
-        json.loads(line)["outcome"] in ("success", "failure")
-        for line in capfdbinary.readouterr().out.splitlines()
+        json.loads(line)["outcome"] in ("success", "failure") for line in capfdbinary.readouterr().out.splitlines()
     ] == [True] * 3
 
 

@@ -41,7 +41,7 @@ def listener(context: ssl.SSLContext | None) -> Iterator[int]:
 
 
 def cause(ca_file: Path, server: str) -> str:
-    kafka = KafkaSettings(bootstrap_servers=[server], username="u", password="p", ca_file=ca_file)  # type: ignore[arg-type]  # noqa: S106
+    kafka = KafkaSettings(bootstrap_servers=[server], username="u", password="p", ca_file=ca_file)  # type: ignore[arg-type]
     with pytest.raises(UnreachableError) as caught:
         Connection(kafka, DeliverySettings()).open()
     return str(caught.value)
@@ -67,9 +67,7 @@ def test_connection_refused(ca: trustme.CA, tmp_path: Path) -> None:
 
 
 def test_unknown_name(ca: trustme.CA, tmp_path: Path) -> None:
-    assert "kafka.invalid:9093: the name cannot be resolved" in cause(
-        tmp_path / "ca.pem", "kafka.invalid:9093"
-    )
+    assert "kafka.invalid:9093: the name cannot be resolved" in cause(tmp_path / "ca.pem", "kafka.invalid:9093")
 
 
 def test_other_ca(ca: trustme.CA, tmp_path: Path) -> None:
@@ -96,7 +94,7 @@ def test_every_server_is_named(ca: trustme.CA, tmp_path: Path) -> None:
     kafka = KafkaSettings(
         bootstrap_servers=["one.invalid:1", "two.invalid:2"],
         username="u",
-        password="p",  # type: ignore[arg-type]  # noqa: S106  (made up)
+        password="p",  # type: ignore[arg-type]
         ca_file=tmp_path / "ca.pem",
     )
     with pytest.raises(UnreachableError, match=r"one\.invalid:1: .*; two\.invalid:2: "):

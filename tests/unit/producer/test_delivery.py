@@ -165,9 +165,7 @@ def test_a_failed_client_has_little_time_for_the_rest(bench: Bench) -> None:
     assert sorted(value[:1] for value, _, _ in bench.client.sends) == [b"1", b"2"]
 
 
-def test_too_large_for_the_client_is_counted_and_passed_over(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_too_large_for_the_client_is_counted_and_passed_over(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.send(1)
     bench.send(2, size=2000)
     bench.send(3)

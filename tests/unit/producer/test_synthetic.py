@@ -14,15 +14,12 @@ from login_producer.sources.synthetic import live_events, seed_events
 
 ANCHOR = datetime(2026, 3, 1, tzinfo=UTC)
 DOCUMENTATION = [
-    ipaddress.ip_network(block)
-    for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+    ipaddress.ip_network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 ]
 
 
 def decoded_live(count: int, seed: int = 1) -> list[dict[str, Any]]:
-    return [
-        json.loads(event.value) for event in islice(live_events(seed, 500, lambda: 1_772_359_200_007), count)
-    ]
+    return [json.loads(event.value) for event in islice(live_events(seed, 500, lambda: 1_772_359_200_007), count)]
 
 
 def without_id(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

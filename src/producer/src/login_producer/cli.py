@@ -45,9 +45,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    current = status.read(
-        _settings(options).status_file if options.status_file is None else options.status_file
-    )
+    current = status.read(_settings(options).status_file if options.status_file is None else options.status_file)
     if options.json:
         print(json.dumps(current))
         return 0
@@ -93,13 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     file = argparse.ArgumentParser(add_help=False)
-    file.add_argument(
-        "--settings", type=Path, help=f"settings file (default ${ENV_PREFIX}SETTINGS or {DEFAULT_PATH})"
-    )
+    file.add_argument("--settings", type=Path, help=f"settings file (default ${ENV_PREFIX}SETTINGS or {DEFAULT_PATH})")
     source = argparse.ArgumentParser(add_help=False)
-    source.add_argument(
-        "--profile", choices=("live", "seed"), help="events of now, or a fixed set of the past year"
-    )
+    source.add_argument("--profile", choices=("live", "seed"), help="events of now, or a fixed set of the past year")
     source.add_argument("--total", type=int, help="stop after so many events")
     source.add_argument("--seed", type=int, help="the same seed gives the same events")
 
@@ -112,8 +106,6 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--status-file", type=Path, help="read this file instead of the one in the settings")
     show.set_defaults(command=_status)
 
-    generate = commands.add_parser(
-        "generate", parents=[source], help="print events, one a line, without Kafka"
-    )
+    generate = commands.add_parser("generate", parents=[source], help="print events, one a line, without Kafka")
     generate.set_defaults(command=_generate)
     return parser

@@ -6,6 +6,7 @@ is first tried with a plain TLS connection of our own, which fails at once and w
 the password is left for the client to find wrong, which it logs and does not raise.
 """
 
+import gc
 import logging
 import socket
 import ssl
@@ -46,6 +47,7 @@ class Connection:
         Raises UnreachableError, at the latest after 15 s and 3 s for each server.
         """
         self._errors.clear()
+        gc.collect()  # a KafkaProducer that failed to connect leaves sockets open in reference cycles
         try:
             options = self._kafka.client_config()  # read anew each time: the password may have been changed
         except SettingsError as error:

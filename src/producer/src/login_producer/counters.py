@@ -65,9 +65,7 @@ class CounterFile:
             self.counters = self._read()
             self.save()
         except OSError as error:
-            raise StateError(
-                f"{path}: {error.strerror}; check the directory's owner and free space"
-            ) from None
+            raise StateError(f"{path}: {error.strerror}; check the directory's owner and free space") from None
 
     def save(self) -> None:
         """Write the counters. Raises OSError."""

@@ -215,9 +215,7 @@ class Delivery:
             return
         self._partitions = sorted(self._producer.partitions_for(self._connection.topic))
         self._last_progress = self._clock()
-        log.info(
-            "connected to Kafka, topic %s has %d partitions", self._connection.topic, len(self._partitions)
-        )
+        log.info("connected to Kafka, topic %s has %d partitions", self._connection.topic, len(self._partitions))
         if self._returned:
             log.info("sending %d events anew", len(self._returned))
 

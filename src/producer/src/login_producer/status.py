@@ -66,9 +66,7 @@ def read(path: Path) -> dict[str, Any]:
         age = time.time() - path.stat().st_mtime
         status: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
-        raise StatusError(
-            f"no producer runs here ({path} is missing); see: systemctl status login-producer"
-        ) from None
+        raise StatusError(f"no producer runs here ({path} is missing); see: systemctl status login-producer") from None
     except (OSError, ValueError) as error:
         raise StatusError(f"{path} cannot be read: {error}") from None
     if age > _STALE_AFTER_S:

@@ -19,7 +19,7 @@ from login_consumer.contract import Event
 from login_consumer.documents import EVENTS, Document, Origin, event_document
 from login_consumer.elastic import FAILURES, Unavailable, cause, connect
 from login_consumer.hops import Hop, HopFailed, network_hops
-from login_consumer.kafka_side import kafka_hops, lasting_cause
+from login_consumer.kafka_side import kafka_hops, lasting_cause, resume_at, topic_ends
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import kafka_options, session
@@ -116,7 +116,8 @@ class _Probe:
         from pyspark.errors import PySparkException
 
         assert self._spark is not None  # noqa: S101  (a hop before this one started it)
-        options = kafka_options(self._settings.kafka, "latest") | {"endingOffsets": "latest"}
+        end = resume_at(self._settings.kafka, topic_ends(self._settings.kafka))
+        options = kafka_options(self._settings.kafka, end) | {"endingOffsets": "latest"}
         del options["maxOffsetsPerTrigger"]  # for streams only
         try:
             self._spark.read.format("kafka").options(**options).load().count()

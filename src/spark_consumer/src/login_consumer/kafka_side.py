@@ -12,7 +12,7 @@ from login_consumer.progress import Offsets
 from login_consumer.settings import Kafka
 
 _EARLIEST = -2  # in Spark's JSON of offsets
-_BOOTSTRAP_TIMEOUT_MS = 10_000
+_CLIENT = {"group_id": None, "enable_auto_commit": False, "bootstrap_timeout_ms": 10_000}
 
 # Signs in the text of a failed query that an operator must do something, and what.
 _LASTING = {
@@ -50,7 +50,7 @@ def kafka_hops(kafka: Kafka) -> list[Hop]:
         return f"user {kafka.username}"
 
     def topic() -> str:
-        ends = _ends(kafka)
+        ends = topic_ends(kafka)
         return f"{kafka.topic}, {len(ends)} partitions, {sum(ends.values())} records so far"
 
     return [
@@ -75,15 +75,13 @@ def resume_at(kafka: Kafka, offsets: Offsets) -> str:
 
     Raises HopFailed if Kafka or the topic cannot be reached.
     """
-    start = {str(partition): offsets.get(partition, _EARLIEST) for partition in _ends(kafka)}
+    start = {str(partition): offsets.get(partition, _EARLIEST) for partition in topic_ends(kafka)}
     return json.dumps({kafka.topic: start})
 
 
 def _consumer(kafka: Kafka) -> KafkaConsumer:
     try:
-        return KafkaConsumer(
-            **kafka.client_config(), group_id=None, bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS
-        )
+        return KafkaConsumer(**kafka.client_config(), **_CLIENT)
     except SettingsError as error:
         raise HopFailed(str(error)) from None
     except KafkaError as error:
@@ -94,7 +92,8 @@ def _consumer(kafka: Kafka) -> KafkaConsumer:
         ) from None
 
 
-def _ends(kafka: Kafka) -> Offsets:
+def topic_ends(kafka: Kafka) -> Offsets:
+    """Return the end of each partition of the topic. Raises HopFailed."""
     consumer = _consumer(kafka)
     try:
         partitions = sorted(consumer.partitions_for_topic(kafka.topic))

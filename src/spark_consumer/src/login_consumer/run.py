@@ -108,6 +108,7 @@ class _Consumer:
         outage = Outage("Kafka", _LAST_DELAY_S)
         while not self._stopping.is_set():
             query = self._start(spark, writer, start)
+            self._settings.ready_file.touch(mode=0o644)
             done = writer.done
             while query.isActive:
                 if self._stopping.wait(_STEP_S):
@@ -115,6 +116,7 @@ class _Consumer:
                     return
                 if writer.done != done:
                     outage.over()
+            self._settings.ready_file.unlink(missing_ok=True)
             if self._stopping.is_set():  # the batch that waited for Elasticsearch gave up
                 return
             self._stopping.wait(outage.next_delay(self._kafka_fault(query)))

@@ -102,7 +102,8 @@ class Spark(_Section):
     """With local, the second number is how often a task is tried: plain local[2] tries once."""
     driver_memory: str = "1g"
     local_dir: Path = STATE_DIR / "spark"
-    jars_dir: Path = Path("/opt/spark/connector")
+    jars_dir: Path | None = None
+    """Where the Kafka connector's jars are, if they are not in Spark's own folder jars."""
     ui: bool = False
     trigger_ms: Annotated[int, Field(ge=0)] = 200
     small_batch: Annotated[int, Field(ge=0)] = 5000
@@ -121,6 +122,8 @@ class Settings(_Section):
     refresh: Literal["batch", "none"] = "batch"
     """batch: make each batch visible at once; none: leave it to the index's refresh_interval."""
     checkpoint_dir: Path = STATE_DIR / "checkpoint"
+    ready_file: Path = Path("/run/login-consumer/ready")
+    """Made when the query runs, gone when it does not: what a deployment or a monitor can wait for."""
     stop_seconds: Positive = 30
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -29,20 +29,19 @@ def session(settings: Settings, name: str) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     spark = settings.spark
-    jars = sorted(str(jar) for jar in spark.jars_dir.glob("*.jar"))
-    if not any("spark-sql-kafka" in jar for jar in jars):
+    jars_dir = spark.jars_dir or Path(os.environ["SPARK_HOME"]) / "jars"
+    if not any(jars_dir.glob("spark-sql-kafka-*.jar")):
         raise SettingsError(
-            f"spark.jars_dir: no spark-sql-kafka jar in {spark.jars_dir}; put the connector's jars there"
+            f"spark.jars_dir: no spark-sql-kafka jar in {jars_dir}; put the connector's jars there"
         )
     try:
         spark.local_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     except OSError as error:
         raise SettingsError(f"spark.local_dir: {spark.local_dir} cannot be made: {error.strerror}") from None
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["SPARK_LOCAL_DIRS"] = str(spark.local_dir)
     options = {
-        "spark.jars": ",".join(jars),
         "spark.driver.memory": spark.driver_memory,
-        "spark.local.dir": str(spark.local_dir),
         # not /tmp: cleaners empty it, and it may be mounted noexec, where zstd and lz4 cannot load their code
         "spark.driver.extraJavaOptions": (
             f"-Djava.io.tmpdir={spark.local_dir} -Duser.timezone=UTC "
@@ -61,6 +60,8 @@ def session(settings: Settings, name: str) -> "SparkSession":
     if spark.master.startswith("local"):
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if spark.jars_dir:
+        options["spark.jars"] = ",".join(sorted(str(jar) for jar in spark.jars_dir.glob("*.jar")))
     builder = SparkSession.builder.appName(name).master(spark.master)
     for key, value in (options | spark.conf).items():
         builder = builder.config(key, value)

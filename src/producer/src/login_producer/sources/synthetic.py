@@ -65,9 +65,7 @@ def seed_events(seed: int, users: int, anchor: datetime | None = None) -> Iterat
     end = anchor or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     end_ms = round(end.timestamp() * 1000)
     times = random.Random(f"{seed} times")  # noqa: S311  (no secret)
-    return _events(
-        seed, users, f"seed-{seed}-{users}-{end_ms}", lambda: end_ms - 1 - times.randrange(_YEAR_MS)
-    )
+    return _events(seed, users, f"seed-{seed}-{users}-{end_ms}", lambda: end_ms - 1 - times.randrange(_YEAR_MS))
 
 
 def _events(seed: int, users: int, run: str, next_ms: Callable[[], int]) -> Iterator[Event]:
