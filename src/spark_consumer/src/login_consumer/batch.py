@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver's part of a micro-batch: run the workers, merge the windows, write the progress document."""
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from login_common.settings import SettingsError
 
@@ -20,6 +21,7 @@ from login_consumer.worker import RESULT_SCHEMA, Worker
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql.streaming.listener import StreamingQueryProgress
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +39,7 @@ class BatchWriter:
     last batch of the lineage that it took in.
     """
 
-    def __init__(
-        self, settings: Settings, lineage: str, progress: Progress | None, stopping: threading.Event
-    ) -> None:
+    def __init__(self, settings: Settings, lineage: str, progress: Progress | None, stopping: threading.Event) -> None:
         self._settings = settings
         self._lineage = lineage
         self._stopping = stopping
@@ -82,10 +82,7 @@ class BatchWriter:
         written = time.monotonic()
         window_ms = self._settings.metrics.window_seconds * 1000
         self._put(
-            [
-                metric_update(key, count, window_ms, self._lineage, batch)
-                for key, count in counts.windows.items()
-            ],
+            [metric_update(key, count, window_ms, self._lineage, batch) for key, count in counts.windows.items()],
             "a metric document",
         )
         merged = time.monotonic()
@@ -94,9 +91,7 @@ class BatchWriter:
         refreshed = time.monotonic()
         for (_, partition), read in counts.offsets.items():
             self._offsets[partition] = read.next
-        times = Times(
-            _ms(written - started), _ms(merged - written), _ms(refreshed - merged), _ms(time.time())
-        )
+        times = Times(_ms(written - started), _ms(merged - written), _ms(refreshed - merged), _ms(time.time()))
         topic = self._settings.kafka.topic
         progress = progress_lines(self._lineage, batch, topic, counts, self._offsets, self._lag(), times)
         self._put([progress], "a progress document")
@@ -116,9 +111,7 @@ class BatchWriter:
     def _put(self, lines: list[bytes], what: str) -> None:
         for item in self._sink.bulk(lines):
             if item.refused:
-                raise Unavailable(
-                    f"{what} was refused ({item.kind}: {item.reason}); see its index and template"
-                )
+                raise Unavailable(f"{what} was refused ({item.kind}: {item.reason}); see its index and template")
 
     def _refresh(self, counts: Counts) -> None:
         indices = counts.indices | {index_name(METRICS, key.start) for key in counts.windows}
@@ -131,9 +124,11 @@ class BatchWriter:
         return sum(max(0, end - self._offsets.get(partition, 0)) for partition, end in latest.items())
 
 
-def source_ends(progress: Any, topic: str) -> Offsets:
-    """Return the ends of the partitions of `topic` from a Spark query's last progress (None: empty)."""
-    ends = (progress or {}).get("sources", [{}])[0].get("latestOffset") or {}
+def source_ends(progress: "StreamingQueryProgress | None", topic: str) -> Offsets:
+    """Return the ends of the partitions of `topic` as Spark last saw them; none before its first batch."""
+    latest = progress.sources[0].latestOffset if progress else None
+    # JSON text; the text "null" before the source has looked
+    ends = json.loads(latest or "null") or {}
     return {int(partition): end for partition, end in ends.get(topic, {}).items()}
 
 

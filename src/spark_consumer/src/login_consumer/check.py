@@ -152,27 +152,20 @@ def _who(client: Elasticsearch) -> str:
     return f"API key {client.security.authenticate()['api_key']['name']}"
 
 
-def _write_documents(
-    settings: Settings, index: str, batches: Iterable[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
+def _write_documents(settings: Settings, index: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Write an event document for each row; yield a row for each fault. Runs in a Python worker."""
     now = time.time_ns() // 1_000_000
-    event = Event(
-        None, "check", now, "Firefox", "DE", "success", "192.0.2.1", "192.0.2.1", "Mozilla/5.0", "check"
-    )
+    event = Event(None, "check", now, "Firefox", "DE", "success", "192.0.2.1", "192.0.2.1", "Mozilla/5.0", "check")
     faults: list[str] = []
     for batch in batches:
         origins = [Origin(settings.kafka.topic, 0, number, now) for number in batch.column(0).to_pylist()]
         documents = [
-            Document(index, origin.id, event_document(event, origin, "month", True, now).source)
-            for origin in origins
+            Document(index, origin.id, event_document(event, origin, "month", True, now).source) for origin in origins
         ]
         try:
             items = Sink(settings.elasticsearch).create(documents)
         except (Unavailable, SettingsError) as error:
             faults.append(str(error))
         else:
-            faults += [
-                f"refused with {item.status} {item.kind}: {item.reason}" for item in items if not item.taken
-            ]
+            faults += [f"refused with {item.status} {item.kind}: {item.reason}" for item in items if not item.taken]
     yield pa.RecordBatch.from_pydict({"fault": pa.array(faults, pa.string())})

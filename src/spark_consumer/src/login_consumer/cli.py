@@ -13,9 +13,10 @@ from login_common.settings import SettingsError, describe
 
 from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError
-from login_consumer.elastic import FAILURES, Unavailable, cause, connect
+from login_consumer.elastic import Unavailable
 from login_consumer.run import QueryFailed, run
 from login_consumer.settings import DEFAULT_FILE, ENV_PREFIX, Settings, load_settings
+from login_consumer.sink import Sink
 from login_consumer.status import as_text, status
 
 log = logging.getLogger("login_consumer")
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load_settings(options.settings)
         logs.configure(settings.log_level)
-        logging.getLogger("elastic_transport").setLevel(logging.WARNING)  # a line a request otherwise
+        logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # each failure is reported by us
         logging.getLogger("py4j").setLevel(logging.WARNING)
         return int(options.command(settings, options))
     except SettingsError as error:
@@ -68,9 +69,7 @@ def _check(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:
-    try:
-        told = status(connect(settings.elasticsearch), settings.kafka.topic)
-    except FAILURES as error:
-        raise Unavailable(cause(error)) from error
+    # asked through Sink, as an index that was made just now does not answer yet
+    told = Sink(settings.elasticsearch).ask(lambda client: status(client, settings.kafka.topic))
     print(json.dumps(told, indent=1) if options.json else "\n".join(as_text(told)))
     return 0

@@ -87,8 +87,7 @@ class Counts:
         fields["dead"] = Counter(fields["dead"])
         fields["windows"] = Counter({WindowKey(*key): count for *key, count in fields["windows"]})
         fields["offsets"] = {
-            (topic, partition): OffsetRange(first, after)
-            for topic, partition, first, after in fields["offsets"]
+            (topic, partition): OffsetRange(first, after) for topic, partition, first, after in fields["offsets"]
         }
         fields["indices"] = set(fields["indices"])
         return cls(**fields)

@@ -84,7 +84,7 @@ def iso(timestamp: int) -> str:
     day, ms = divmod(timestamp, _DAY_MS)
     seconds, ms = divmod(ms, 1000)
     # the clock by arithmetic, since backfilled times are all different: only days are worth a cache
-    return "%sT%02d:%02d:%02d.%03dZ" % (_date(day), seconds // 3600, seconds // 60 % 60, seconds % 60, ms)
+    return f"{_date(day)}T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{ms:03}Z"
 
 
 @lru_cache(maxsize=4096)
@@ -193,6 +193,4 @@ def metric_update(key: WindowKey, count: int, window_ms: int, lineage: str, batc
     action = {"_index": index_name(METRICS, key.start), "_id": metric_id(key), "retry_on_conflict": 3}
     script = {"source": MERGE_SCRIPT, "params": {"lineage": lineage, "batch": batch, "count": count}}
     upsert = {name: value for name, value in fields.items() if value is not None} | taken
-    return (
-        orjson.dumps({"update": action}) + b"\n" + orjson.dumps({"script": script, "upsert": upsert}) + b"\n"
-    )
+    return orjson.dumps({"update": action}) + b"\n" + orjson.dumps({"script": script, "upsert": upsert}) + b"\n"

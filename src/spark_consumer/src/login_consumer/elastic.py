@@ -45,19 +45,14 @@ def cause(error: Exception) -> str:
     if isinstance(error, ApiError):
         body = error.body if isinstance(error.body, dict) else {}
         details = body.get("error")
-        kind, reason = (
-            (details.get("type"), details.get("reason")) if isinstance(details, dict) else (None, details)
-        )
+        kind, reason = (details.get("type"), details.get("reason")) if isinstance(details, dict) else (None, details)
         return status_cause(error.meta.status, str(kind or ""), str(reason or ""))
     if isinstance(error, TlsError):
         return f"TLS with Elasticsearch failed: {text}; check ca_file and the names in the certificate"
     if isinstance(error, ConnectionTimeout):
-        return (
-            f"Elasticsearch did not answer in time: {text}; is it overloaded, does a firewall drop packets?"
-        )
+        return f"Elasticsearch did not answer in time: {text}; is it overloaded, does a firewall drop packets?"
     if isinstance(error, NoConnection) and any(
-        sign in text
-        for sign in ("Name or service not known", "name resolution", "No address", "NameResolutionError")
+        sign in text for sign in ("Name or service not known", "name resolution", "No address", "NameResolutionError")
     ):
         return f"the name of Elasticsearch's host does not resolve: {text}; check elasticsearch.hosts and DNS"
     if isinstance(error, NoConnection) and "refused" in text:
@@ -75,9 +70,7 @@ def status_cause(status: int, kind: str, reason: str) -> str:
     if status == 401:
         return "Elasticsearch refuses the API key (401); check elasticsearch.api_key_file, or make a new key"
     if status == 403:
-        return (
-            f"the API key lacks a privilege (403, {said}); it needs those of the documented role on login-*"
-        )
+        return f"the API key lacks a privilege (403, {said}); it needs those of the documented role on login-*"
     if status == 429:
         return f"Elasticsearch is overloaded (429, {said}); it is asked again more slowly"
     if status in BUSY:

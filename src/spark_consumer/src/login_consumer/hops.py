@@ -63,9 +63,7 @@ def network_hops(service: str, addresses: list[tuple[str, int]], ca_file: Path, 
                 f"check ca_file, the names in the certificate and the clocks"
             ) from None
         except OSError as error:
-            raise HopFailed(
-                f"no TLS with {host}:{port} ({error}); is it the TLS port of {service}?"
-            ) from None
+            raise HopFailed(f"no TLS with {host}:{port} ({error}); is it the TLS port of {service}?") from None
 
     return [
         Hop(f"{service}: name", each(name)),

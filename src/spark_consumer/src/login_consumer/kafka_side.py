@@ -98,9 +98,7 @@ def topic_ends(kafka: Kafka) -> Offsets:
     try:
         partitions = sorted(consumer.partitions_for_topic(kafka.topic))
         if not partitions:
-            raise HopFailed(
-                f"user {kafka.username} sees no topic {kafka.topic}; create it, or grant Describe"
-            )
+            raise HopFailed(f"user {kafka.username} sees no topic {kafka.topic}; create it, or grant Describe")
         ends = consumer.end_offsets([TopicPartition(kafka.topic, partition) for partition in partitions])
     except AuthorizationError:
         raise HopFailed(

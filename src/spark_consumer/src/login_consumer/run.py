@@ -109,17 +109,23 @@ class _Consumer:
         while not self._stopping.is_set():
             query = self._start(spark, writer, start)
             self._settings.ready_file.touch(mode=0o644)
-            done = writer.done
-            while query.isActive:
-                if self._stopping.wait(_STEP_S):
-                    self._stop(query, writer)
-                    return
-                if writer.done != done:
-                    outage.over()
-            self._settings.ready_file.unlink(missing_ok=True)
-            if self._stopping.is_set():  # the batch that waited for Elasticsearch gave up
+            try:
+                self._watch(query, writer, outage)
+            finally:
+                self._settings.ready_file.unlink(missing_ok=True)
+            if self._stopping.is_set():
                 return
             self._stopping.wait(outage.next_delay(self._kafka_fault(query)))
+
+    def _watch(self, query: "StreamingQuery", writer: BatchWriter, outage: Outage) -> None:
+        """Return when the query has ended, by itself or because it is time to stop."""
+        done = writer.done
+        while query.isActive:
+            if self._stopping.wait(_STEP_S):
+                self._stop(query, writer)
+                return
+            if writer.done != done:
+                outage.over()
 
     def _start(self, spark: "SparkSession", writer: BatchWriter, start: str) -> "StreamingQuery":
         source = spark.readStream.format("kafka").options(**kafka_options(self._settings.kafka, start)).load()
@@ -152,15 +158,13 @@ class _Consumer:
             while query.isActive and time.monotonic() < deadline and _last_batch(query) < writer.done:
                 time.sleep(_STEP_S / 20)
         else:
-            log.warning(
-                "the batch did not end in %d s; it is replayed at the next start", self._settings.stop_seconds
-            )
+            log.warning("the batch did not end in %d s; it is replayed at the next start", self._settings.stop_seconds)
         query.stop()
 
 
 def _last_batch(query: "StreamingQuery") -> int:
     progress = query.lastProgress
-    return int(progress["batchId"]) if progress else -1
+    return progress.batchId if progress else -1
 
 
 def _as_worker_columns(source: "DataFrame") -> "DataFrame":

@@ -171,11 +171,7 @@ class Sink:
                         place["offset"],
                     )
             missing = sum((document.target, document.id) not in found for document in documents)
-            return (
-                f"{missing} documents exist but cannot be read; see the state of their indices"
-                if missing
-                else ""
-            )
+            return f"{missing} documents exist but cannot be read; see the state of their indices" if missing else ""
 
         self._repeat(attempt)
         return [found[document.target, document.id] for document in documents]

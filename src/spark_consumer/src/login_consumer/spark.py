@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # The default one starts a dozen processes for each log file of a batch; this one only writes and renames.
-_CHECKPOINT_FILES = (
-    "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
-)
+_CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
 
 def session(settings: Settings, name: str) -> "SparkSession":
@@ -31,9 +29,7 @@ def session(settings: Settings, name: str) -> "SparkSession":
     spark = settings.spark
     jars_dir = spark.jars_dir or Path(os.environ["SPARK_HOME"]) / "jars"
     if not any(jars_dir.glob("spark-sql-kafka-*.jar")):
-        raise SettingsError(
-            f"spark.jars_dir: no spark-sql-kafka jar in {jars_dir}; put the connector's jars there"
-        )
+        raise SettingsError(f"spark.jars_dir: no spark-sql-kafka jar in {jars_dir}; put the connector's jars there")
     try:
         spark.local_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     except OSError as error:
@@ -100,15 +96,11 @@ def _quoted(text: str) -> str:
 def _find_pyspark() -> None:
     home = os.environ.get("SPARK_HOME")
     if not home:
-        raise SettingsError(
-            "SPARK_HOME is not set; set it to the folder of Spark 4, as the service's unit does"
-        )
+        raise SettingsError("SPARK_HOME is not set; set it to the folder of Spark 4, as the service's unit does")
     python = Path(home) / "python"
     py4j = next(python.glob("lib/py4j-*.zip"), None)
     if not (python / "pyspark").is_dir() or py4j is None:
-        raise SettingsError(
-            f"SPARK_HOME is {home}, but there is no python/pyspark with python/lib/py4j-*.zip in it"
-        )
+        raise SettingsError(f"SPARK_HOME is {home}, but there is no python/pyspark with python/lib/py4j-*.zip in it")
     for path in (str(python), str(py4j)):
         if path not in sys.path:
             sys.path.insert(0, path)

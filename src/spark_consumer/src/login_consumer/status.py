@@ -36,8 +36,7 @@ def status(client: Elasticsearch, topic: str) -> dict[str, Any]:
         "windows_sum": int(windows.get("aggregations", {}).get("logins", {}).get("value", 0)),
         "dead_letters": letters["hits"]["total"]["value"],
         "dead_letters_by_reason": {bucket["key"]: bucket["doc_count"] for bucket in reasons},
-        "last_batch": progress
-        and progress.fields | {"age_seconds": _age_seconds(progress.fields["@timestamp"])},
+        "last_batch": progress and progress.fields | {"age_seconds": _age_seconds(progress.fields["@timestamp"])},
     }
 
 

@@ -89,9 +89,7 @@ def _why_unreadable(raw: bytes, message: str) -> Rejected:
         return Rejected(Reason.EMPTY_VALUE)
     compression = next((name for magic, name in _BINARY.items() if raw.startswith(magic)), None)
     if compression:
-        return Rejected(
-            Reason.BINARY, f"the value is {compression} data; use the producer's own compression instead"
-        )
+        return Rejected(Reason.BINARY, f"the value is {compression} data; use the producer's own compression instead")
     if raw.startswith(_UTF16):
         return Rejected(Reason.UTF16)
     if raw[0] == 0 and len(raw) > _FRAME:

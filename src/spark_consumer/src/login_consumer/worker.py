@@ -47,9 +47,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._limits = Limits(
-            settings.events.max_future_seconds * 1000, settings.events.max_age_days * _DAY_MS
-        )
+        self._limits = Limits(settings.events.max_future_seconds * 1000, settings.events.max_age_days * _DAY_MS)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Write all records of one task; yield their counts, or why Elasticsearch is unavailable."""
@@ -82,9 +80,7 @@ class Worker:
         items = sink.create([each.document for each in good])
         known = [each for each, item in zip(good, items, strict=True) if item.exists]
         # An event that is there already is new if it is there by this very record: then this is a replay.
-        stored = dict(
-            zip([id(each) for each in known], sink.origins([each.document for each in known]), strict=True)
-        )
+        stored = dict(zip([id(each) for each in known], sink.origins([each.document for each in known]), strict=True))
         for each, item in zip(good, items, strict=True):
             if item.refused:
                 counts.dead[Reason.REFUSED] += 1
@@ -133,9 +129,7 @@ class Worker:
 def _bury(letters: list[Document], sink: Sink) -> None:
     for item in sink.create(letters):
         if item.refused:
-            raise Unavailable(
-                f"a dead letter was refused ({item.kind}: {item.reason}); see its index and template"
-            )
+            raise Unavailable(f"a dead letter was refused ({item.kind}: {item.reason}); see its index and template")
 
 
 def _now_ms() -> int:
