@@ -47,7 +47,8 @@ def main(host: str, state: Path) -> int:
     states = on_host(host, f"systemctl is-active {' '.join(SERVICES)} || true").split()
     print("\nservice            state     memory")
     for service, active in zip(SERVICES, states, strict=True):
-        print(f"{service:18} {active:8} {memory_mb(host, service):5} MB" if active == "active" else f"{service:18} {active}")
+        memory = f"{memory_mb(host, service):5} MB" if active == "active" else ""
+        print(f"{service:18} {active:8} {memory}")
     if states != ["active"] * len(SERVICES):
         print(f"\nA service does not run: podman exec {host} journalctl -u NAME shows why.", file=sys.stderr)
         return 1

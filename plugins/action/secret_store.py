@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
 
-    def run(self, tmp=None, task_vars=None):  # noqa: ARG002  # Ansible's signature
+    def run(self, tmp=None, task_vars=None):  # Ansible's signature
         super().run(tmp, task_vars)
         args = self._task.args
         path = Path(args["path"]).expanduser()

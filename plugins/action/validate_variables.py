@@ -66,6 +66,7 @@ class ActionModule(ActionBase):
             problems.extend(f"{name}: {message}" for message in result.error_messages)
         if problems:
             raise AnsibleActionFail(
-                f"{task_vars['inventory_hostname']}: settings are wrong, nothing was changed.\n- " + "\n- ".join(problems)
+                f"{task_vars['inventory_hostname']}: settings are wrong, nothing was changed.\n- "
+                + "\n- ".join(problems)
             )
         return {"changed": False, "msg": "all role settings are known and well typed"}

@@ -33,7 +33,10 @@ options:
 """
 
 RETURN = r"""
-api_key_encoded: {description: "The new key in its encoded form, if there was none or it was not valid; else empty.", type: str, returned: when api_key_name is given}
+api_key_encoded:
+  description: The new key in its encoded form, if there was none or it was not valid; else empty.
+  type: str
+  returned: when api_key_name is given
 """
 
 HASH = "login_pipeline_hash"
@@ -70,7 +73,9 @@ class Cluster:
             if error.code == missing:
                 return None
             hint = ": the stored password of the user is wrong" if error.code == 401 else ""
-            raise Refused(f"{method} {path}: {error.code}{hint}: {error.read().decode(errors='replace')[:1000]}") from error
+            raise Refused(
+                f"{method} {path}: {error.code}{hint}: {error.read().decode(errors='replace')[:1000]}"
+            ) from error
         except (URLError, OSError) as error:
             raise Refused(f"{method} {self._url}{path}: {error}") from error
 

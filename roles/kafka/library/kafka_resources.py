@@ -40,8 +40,16 @@ DOCUMENTATION = r"""
 module: kafka_resources
 short_description: Topics, SCRAM users and ACLs of a Kafka cluster
 options:
-  bootstrap_servers: {description: The brokers' mutual TLS listener as host:port., type: list, elements: str, required: true}
-  sasl_bootstrap_servers: {description: The SASL_SSL listener, where passwords are tried., type: list, elements: str, required: true}
+  bootstrap_servers:
+    description: The brokers' mutual TLS listener as host:port.
+    type: list
+    elements: str
+    required: true
+  sasl_bootstrap_servers:
+    description: The SASL_SSL listener, where passwords are tried.
+    type: list
+    elements: str
+    required: true
   ca_file: {description: CA certificates., type: path, required: true}
   cert_file: {description: The broker's certificate., type: path, required: true}
   key_file: {description: The broker's key., type: path, required: true}
@@ -60,7 +68,7 @@ WAIT_STEP = 1.0  # seconds between two attempts to reach the cluster
 
 
 def connect(params: dict[str, Any]) -> Any:
-    """Admin client over mutual TLS; waits for the cluster up to wait_seconds. Raises TimeoutError with the last cause."""
+    """Admin client over mutual TLS, waiting up to wait_seconds. Raises TimeoutError with the last cause."""
     end = time.monotonic() + params["wait_seconds"]
     cause = "no attempt was made"
     while True:
@@ -195,8 +203,9 @@ def acl_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
         if failed:
             raise ValueError(f"ACLs were not created: {failed}")
     return [
-        f"ACL {a.principal}: {a.operation.name} on {a.resource_pattern.resource_type.name} {a.resource_pattern.resource_name}"
-        for a in missing
+        f"ACL {acl.principal}: {acl.operation.name} on {resource.resource_type.name} {resource.resource_name}"
+        for acl in missing
+        if (resource := acl.resource_pattern)
     ]
 
 
@@ -222,9 +231,8 @@ def main() -> None:
     try:
         client = connect(params)
     except TimeoutError as error:
-        module.fail_json(
-            msg=f"Kafka did not answer at {', '.join(params['bootstrap_servers'])} within {params['wait_seconds']} s: {error}"
-        )
+        servers = ", ".join(params["bootstrap_servers"])
+        module.fail_json(msg=f"Kafka did not answer at {servers} within {params['wait_seconds']} s: {error}")
     with contextlib.closing(client):
         try:
             changes = (
@@ -232,8 +240,10 @@ def main() -> None:
                 + user_changes(client, params, module.check_mode)
                 + acl_changes(client, params["acls"], module.check_mode)
             )
-        except (errors.KafkaError, ValueError, PermissionError) as error:
-            module.fail_json(msg=f"{type(error).__name__}: {error}" if isinstance(error, errors.KafkaError) else str(error))
+        except errors.KafkaError as error:
+            module.fail_json(msg=f"{type(error).__name__}: {error}")
+        except (ValueError, PermissionError) as error:
+            module.fail_json(msg=str(error))
     module.exit_json(changed=bool(changes), changes=changes, diff={"prepared": "".join(f"+ {c}\n" for c in changes)})
 
 

@@ -41,7 +41,8 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
 
 def cause(error: Exception) -> str:
     """Return one line that says what is wrong with Elasticsearch and what to do about it."""
-    text = str(error)
+    # the transport's own str() leaves the cause out
+    text = error.message if isinstance(error, TransportError) else str(error)
     if isinstance(error, ApiError):
         body = error.body if isinstance(error.body, dict) else {}
         details = body.get("error")

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents and their index templates: the same fields, ids that replays meet again."""
+
+import base64
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from login_consumer.contract import Event
+from login_consumer.counts import Counts, OffsetRange
+from login_consumer.documents import (
+    DEAD_LETTERS,
+    EVENTS,
+    METRICS,
+    PIPELINE,
+    Origin,
+    WindowKey,
+    dead_letter,
+    event_document,
+    index_name,
+    iso,
+    metric_id,
+    metric_update,
+    window_key,
+)
+from login_consumer.progress import Times, progress_lines
+from login_consumer.reasons import Reason, Rejected
+
+TEN = 1_772_359_200_000  # 2026-03-01T10:00:00Z
+NEW_YEAR = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+ORIGIN = Origin("login-events", 2, 77, TEN + 5)
+FULL = Event("e-1", "u1", TEN, "Firefox", "DE", "failure", "192.0.2.1", "192.0.2.1", "Mozilla/5.0", "bad password")
+BARE = Event(None, "u1", TEN, None, None, "unknown", None, None, None, None)
+REPOSITORY = Path(__file__).parents[3]
+
+
+def full_event() -> dict[str, Any]:
+    return dict(json.loads(event_document(FULL, ORIGIN, "month", True, TEN).source))
+
+
+def full_metric() -> dict[str, Any]:
+    line = metric_update(window_key(FULL, 60_000), 3, 60_000, "lineage", 4).splitlines()[1]
+    return dict(json.loads(line)["upsert"])
+
+
+def full_letter() -> dict[str, Any]:
+    return dict(json.loads(dead_letter(Rejected(Reason.NOT_JSON), b"\xff", ORIGIN, TEN).source))
+
+
+def full_progress() -> dict[str, Any]:
+    counts = Counts(
+        read=4,
+        indexed=2,
+        duplicates=1,
+        dead=Counter({"not_json": 1}),
+        windows=Counter({WindowKey(TEN, "DE", "Firefox", "success"): 2}),
+        offsets={("login-events", 2): OffsetRange(70, 74)},
+        arrival_first=TEN,
+        arrival_last=TEN + 10,
+        arrival_sum=4 * TEN + 20,
+    )
+    lines = progress_lines("lineage", 4, "login-events", counts, {0: 9, 2: 74}, 6, Times(10, 5, 5, TEN + 100))
+    return dict(json.loads(lines.splitlines()[1]))
+
+
+def leaves(fields: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted names of a document's fields."""
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def mapped(name: str) -> tuple[set[str], set[str]]:
+    """Return the dotted names that a template maps, and those of objects stored without looking inside."""
+    template = (REPOSITORY / f"roles/spark_consumer/templates/index_templates/{name}.json.j2").read_text()
+    # the variables are numbers and a text; any will do here
+    body = json.loads(re.sub(r"\{\{.*?\}\}", "1", template))
+    assert body["index_patterns"] == [f"{name}-*"]
+    assert body["template"]["mappings"]["dynamic"] == "strict"
+    fields: set[str] = set()
+    opaque: set[str] = set()
+
+    def collect(properties: dict[str, Any], prefix: str) -> None:
+        for field, mapping in properties.items():
+            if "properties" in mapping:
+                collect(mapping["properties"], f"{prefix}{field}.")
+            else:
+                (opaque if mapping.get("enabled") is False else fields).add(f"{prefix}{field}")
+
+    collect(body["template"]["mappings"]["properties"], "")
+    return fields, opaque
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        (EVENTS, full_event()),
+        (METRICS, full_metric()),
+        (DEAD_LETTERS, full_letter()),
+        (PIPELINE, full_progress()),
+    ],
+)
+def test_template_and_document_have_the_same_fields(name: str, document: dict[str, Any]) -> None:
+    fields, opaque = mapped(name)
+    assert opaque <= set(document)
+    assert set(leaves({key: value for key, value in document.items() if key not in opaque})) == fields
+
+
+def test_event_in_ecs() -> None:
+    assert full_event() == {
+        "@timestamp": "2026-03-01T10:00:00.000Z",
+        "ecs": {"version": "8.17.0"},
+        "event": {
+            "id": "e-1",
+            "ingested": "2026-03-01T10:00:00.000Z",
+            "kind": "event",
+            "category": ["authentication"],
+            "type": ["start"],
+            "outcome": "failure",
+            "reason": "bad password",
+        },
+        "user": {"id": "u1"},
+        "source": {"address": "192.0.2.1", "ip": "192.0.2.1", "geo": {"country_iso_code": "DE"}},
+        "user_agent": {"name": "Firefox", "original": "Mozilla/5.0"},
+        "login": {"late": True, "kafka": {"topic": "login-events", "partition": 2, "offset": 77}},
+    }
+
+
+def test_absent_fields_are_absent() -> None:
+    document = event_document(BARE, ORIGIN, "month", False, TEN)
+    assert document.id == "login-events-2-77"
+    fields = json.loads(document.source)
+    assert fields["event"]["id"] == document.id
+    assert set(fields) == {"@timestamp", "ecs", "event", "user", "login"}
+    assert "late" not in fields["login"]
+
+
+@pytest.mark.parametrize("text", ['"', "\\", "\n", "\0", "\u2028", "\N{GRINNING FACE}", "}{", "%b"])
+def test_texts_are_escaped(text: str) -> None:
+    event = Event(text, text, TEN, text, "DE", "success", text, None, text, text)
+    action, source = event_document(event, ORIGIN, "month", False, TEN).action().rstrip(b"\n").split(b"\n")
+    assert json.loads(action) == {"create": {"_index": "login-events-2026.03", "_id": text}}
+    fields = json.loads(source)
+    assert fields["user_agent"] == {"name": text, "original": text}
+    assert (fields["user"]["id"], fields["event"]["id"], fields["event"]["reason"]) == (text, text, text)
+    assert fields["source"]["address"] == text
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (TEN + 7, "2026-03-01T10:00:00.007Z"),
+        (NEW_YEAR - 1, "2025-12-31T23:59:59.999Z"),
+    ],
+)
+def test_iso(moment: int, text: str) -> None:
+    assert iso(moment) == text
+
+
+def test_index_follows_the_time_in_utc() -> None:
+    assert index_name(EVENTS, NEW_YEAR - 1) == "login-events-2025.12"
+    assert index_name(EVENTS, NEW_YEAR) == "login-events-2026.01"
+    assert index_name(EVENTS, NEW_YEAR, "day") == "login-events-2026.01.01"
+    assert index_name(DEAD_LETTERS, -1) == "login-dead-letters-1970.01"
+    assert index_name(DEAD_LETTERS, 1 << 62) == "login-dead-letters-1970.01"
+
+
+def test_dead_letter_keeps_the_bytes() -> None:
+    letter = full_letter()
+    assert base64.b64decode(letter["raw"]) == b"\xff"
+    assert (letter["reason"], letter["size"], letter["offset"]) == ("not_json", 1, 77)
+    tombstone = json.loads(dead_letter(Rejected(Reason.NULL_VALUE), None, ORIGIN, TEN).source)
+    assert "raw" not in tombstone
+
+
+@pytest.mark.parametrize("timestamp", [-1, 1 << 62])
+def test_dead_letter_of_a_record_without_a_usable_time(timestamp: int) -> None:
+    letter = dead_letter(Rejected(Reason.NOT_JSON), b"", ORIGIN._replace(timestamp=timestamp), TEN)
+    assert json.loads(letter.source)["@timestamp"] == "1970-01-01T00:00:00.000Z"
+    assert letter.target == "login-dead-letters-1970.01"
+
+
+def test_windows_start_at_whole_minutes() -> None:
+    assert window_key(FULL._replace(timestamp=TEN + 59_999), 60_000).start == TEN
+    assert window_key(FULL._replace(timestamp=TEN + 60_000), 60_000).start == TEN + 60_000
+
+
+def test_metric_ids_tell_keys_apart() -> None:
+    keys = [
+        WindowKey(start, country, browser, outcome)
+        for start in (TEN, TEN + 60_000)
+        for country in (None, "DE", "US")
+        for browser in (None, "a", "a|", "|a", "a|success", "DE|a")
+        for outcome in ("success", "failure", "unknown")
+    ]
+    assert len({metric_id(key) for key in keys}) == len(keys)
+
+
+def test_metric_update_is_guarded_by_lineage_and_batch() -> None:
+    action, body = (
+        json.loads(line) for line in metric_update(window_key(FULL, 60_000), 3, 60_000, "L", 4).splitlines()
+    )
+    assert action["update"]["_index"] == "login-metrics-2026.03"
+    assert body["script"]["params"] == {"lineage": "L", "batch": 4, "count": 3}
+    assert body["upsert"]["count"] == 3
+    assert (body["upsert"]["lineage"], body["upsert"]["last_batch"]) == ("L", 4)
+    assert body["upsert"]["window_end"] == "2026-03-01T10:01:00.000Z"
+
+
+def test_progress_tells_latency_and_offsets() -> None:
+    progress = full_progress()
+    assert progress["latency_ms"] == {"mean": 95, "max": 100}
+    assert progress["ranges"] == [{"partition": 2, "first": 70, "next": 74}]
+    assert progress["offsets"] == [{"partition": 0, "next": 9}, {"partition": 2, "next": 74}]
+    assert progress["records_per_second"] == 200.0

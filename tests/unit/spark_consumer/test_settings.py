@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings: what is refused, and what never leaves them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from login_common.settings import SettingsError, describe
+from login_consumer.cli import main
+from login_consumer.settings import Settings, load_settings
+from login_consumer.spark import kafka_options, session
+
+GOOD = """
+[kafka]
+bootstrap_servers = ["kafka.example.org:9092"]
+username = "consumer"
+password = "kafka-secret"
+ca_file = "/ca.pem"
+[elasticsearch]
+hosts = ["https://es.example.org:9200"]
+ca_file = "/ca.pem"
+api_key = "elastic-secret"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "consumer.toml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, GOOD))
+    assert settings.spark.master == "local[2,4]", "plain local[N] does not try a task again"
+    assert settings.checkpoint_dir == Path("/var/lib/login-consumer/checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ('ca_file = "/ca.pem"', 'ca_fil = "/ca.pem"', "kafka.ca_fil: unknown key"),
+        ('api_key = "elastic-secret"', "", "exactly one of api_key and api_key_file"),
+        ('api_key = "elastic-secret"', 'api_key = "x"\napi_key_file = "/x"', "exactly one of api_key and api_key_file"),
+        ("https://es", "http://es", "https://host:port"),
+        ("es.example.org:9200", "es.example.org", "https://host:port"),
+        ("[kafka]", "[metrics]\nwindow_seconds = 7\n[kafka]", "must divide a day"),
+        ("[kafka]", '[events]\nperiod = "week"\n[kafka]', "events.period"),
+        ("[kafka]", "[nonsense]\n[kafka]", "unknown key"),
+    ],
+)
+def test_refused(tmp_path: Path, old: str, new: str, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(write(tmp_path, GOOD.replace(old, new, 1)))
+    assert text in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_environment_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGIN_CONSUMER_SPARK__TRIGGER_MS", "0")
+    monkeypatch.setenv("LOGIN_CONSUMER_SETTINGS", str(write(tmp_path, GOOD)))
+    assert load_settings(None).spark.trigger_ms == 0
+
+
+def test_the_described_settings_hold_no_secret(tmp_path: Path) -> None:
+    told = json.dumps(describe(load_settings(write(tmp_path, GOOD))))
+    assert "kafka.example.org" in told
+    assert "secret" not in told
+
+
+def test_key_file_is_read_without_its_line_end(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("abc\n")
+    text = GOOD.replace('api_key = "elastic-secret"', f'api_key_file = "{tmp_path}/key"')
+    assert load_settings(write(tmp_path, text)).elasticsearch.secret() == "abc"
+    (tmp_path / "key").unlink()
+    with pytest.raises(SettingsError, match="api_key_file"):
+        load_settings(tmp_path / "consumer.toml").elasticsearch.secret()
+
+
+def test_password_is_quoted_for_jaas(settings: Settings) -> None:
+    options = kafka_options(settings.kafka, "earliest")
+    assert options["kafka.sasl.jaas.config"].endswith(r'username="consumer" password="p\"a\\ss $";')
+    assert options["failOnDataLoss"] == "true"
+
+
+def test_missing_spark_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SPARK_HOME", raising=False)
+    with pytest.raises(SettingsError, match="SPARK_HOME is not set"):
+        session(settings, "test")
+    monkeypatch.setenv("SPARK_HOME", str(tmp_path))
+    with pytest.raises(SettingsError, match="no python/pyspark"):
+        session(settings, "test")
+
+
+def test_wrong_settings_end_with_2_and_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--settings", str(write(tmp_path, "[kafka")), "status"]) == 2
+    assert "not valid TOML" in capsys.readouterr().err

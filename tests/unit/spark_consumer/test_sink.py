@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each item of a bulk answer means, and which requests follow. The answers are Elasticsearch 8.19's own."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from elastic_transport import ApiResponseMeta, ConnectionError, HttpHeaders, NodeConfig, ObjectApiResponse
+from elasticsearch import ApiError, AuthenticationException
+from login_consumer.documents import Document
+from login_consumer.elastic import Unavailable, cause, status_cause
+from login_consumer.settings import Settings
+from login_consumer.sink import CREATED, Item, Sink, in_bulks, read_items
+
+FULL_DISK = (
+    "index [login-events-2026.03] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, "
+    "index has read-only-allow-delete block];"
+)
+
+
+def item(status: int, kind: str = "", reason: str = "") -> dict[str, Any]:
+    fields: dict[str, Any] = {"status": status}
+    if kind:
+        fields["error"] = {"type": kind, "reason": reason}
+    return {"create": fields}
+
+
+def bulk(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"errors": True, "items": list(items)}
+
+
+def meta(status: int) -> ApiResponseMeta:
+    return ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, NodeConfig("https", "es.example.org", 9200))
+
+
+def api_error(status: int, kind: str = "", reason: str = "") -> ApiError:
+    error = AuthenticationException if status == 401 else ApiError
+    return error(kind, meta(status), {"error": {"type": kind, "reason": reason}})
+
+
+class Client:
+    """Answers requests from a list and keeps what it was asked."""
+
+    def __init__(self, *answers: dict[str, Any] | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[list[str]] = []
+
+    def bulk(self, operations: bytes, filter_path: str) -> ObjectApiResponse[Any]:
+        self.asked.append([json.loads(line)["create"]["_id"] for line in operations.splitlines()[::2]])
+        return self._answer()
+
+    def mget(self, docs: list[dict[str, str]], source_includes: list[str]) -> ObjectApiResponse[Any]:
+        self.asked.append([doc["_id"] for doc in docs])
+        return self._answer()
+
+    def _answer(self) -> ObjectApiResponse[Any]:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return ObjectApiResponse(body=answer, meta=meta(200))
+
+
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let time pass only by sleeping; return the delays."""
+    slept: list[float] = []
+    monkeypatch.setattr("login_consumer.sink.time.sleep", slept.append)
+    monkeypatch.setattr("login_consumer.sink.time.monotonic", lambda: sum(slept))
+    monkeypatch.setattr("login_consumer.sink.random.uniform", lambda low, high: 1.0)
+    return slept
+
+
+@pytest.fixture
+def sink_with(settings: Settings, delays: list[float], monkeypatch: pytest.MonkeyPatch) -> Callable[[Client], Sink]:
+    def make(client: Client) -> Sink:
+        monkeypatch.setattr("login_consumer.sink.connect", lambda _: client)
+        return Sink(settings.elasticsearch)
+
+    return make
+
+
+def documents(*ids: str) -> list[Document]:
+    return [Document("login-events-2026.03", id_, b"{}") for id_ in ids]
+
+
+def test_no_errors_means_all_new() -> None:
+    assert read_items({"errors": False}, 3) == [CREATED] * 3
+
+
+@pytest.mark.parametrize("answer", [{}, {"errors": True}, bulk(item(201)), bulk(item(201), item(201), item(201))])
+def test_an_answer_with_other_items_than_asked_is_an_error(answer: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="to 2 actions"):
+        read_items(answer, 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (item(201), "taken"),
+        (item(200), "taken"),
+        (item(409, "version_conflict_engine_exception"), "exists"),
+        (item(400, "document_parsing_exception"), "refused"),
+        (item(400, "strict_dynamic_mapping_exception"), "refused"),
+        (item(400, "illegal_argument_exception"), "refused"),
+        (item(400, "index_closed_exception"), "again"),
+        (item(400, "validation_exception", "this action would add [2] shards"), "again"),
+        (item(403, "cluster_block_exception"), "again"),
+        (item(403, "security_exception"), "again"),
+        (item(404, "index_not_found_exception"), "again"),
+        (item(429, "es_rejected_execution_exception"), "again"),
+        (item(429, "cluster_block_exception", FULL_DISK), "again"),
+        (item(500, "null_pointer_exception"), "again"),
+        (item(503, "unavailable_shards_exception"), "again"),
+    ],
+)
+def test_verdict_on_an_item(answer: dict[str, Any], verdict: str) -> None:
+    (read,) = read_items(bulk(answer), 1)
+    told = [name for name in ("taken", "exists", "refused") if getattr(read, name)]
+    assert told == ([] if verdict == "again" else [verdict])
+
+
+def test_the_deeper_reason_is_told() -> None:
+    answer = item(400, "document_parsing_exception", "failed to parse field [source.ip]")
+    answer["create"]["error"]["caused_by"] = {"reason": "'x' is not an IP string literal."}
+    (read,) = read_items(bulk(answer), 1)
+    assert read.reason == "failed to parse field [source.ip]: 'x' is not an IP string literal."
+
+
+def test_bulks_keep_the_limit_and_lose_nothing() -> None:
+    lines = [b"x" * size for size in (4, 4, 4, 20, 1, 9, 10)]
+    parts = [lines[part] for part in in_bulks(lines, 10)]
+    assert [line for part in parts for line in part] == lines
+    assert [[len(line) for line in part] for part in parts] == [[4, 4], [4], [20], [1, 9], [10]]
+    assert list(in_bulks([], 10)) == []
+
+
+def test_only_busy_items_are_sent_again(sink_with: Callable[[Client], Sink], delays: list[float]) -> None:
+    busy = item(429, "es_rejected_execution_exception")
+    client = Client(bulk(item(201), busy, item(409), item(201)), bulk(busy), {"errors": False})
+    assert [each.status for each in sink_with(client).create(documents("a", "b", "c", "d"))] == [201, 201, 409, 201]
+    assert client.asked == [["a", "b", "c", "d"], ["b"], ["b"]]
+    assert delays == sorted(delays)
+    assert delays[1] > delays[0]
+
+
+def test_busy_for_ever_gives_the_batch_back(sink_with: Callable[[Client], Sink]) -> None:
+    client = Client(*[bulk(item(429, "cluster_block_exception", FULL_DISK))] * 100)
+    with pytest.raises(Unavailable, match="disk is nearly full"):
+        sink_with(client).create(documents("a"))
+    assert 3 < len(client.asked) < 20
+
+
+def test_one_refused_document_stands_alone(sink_with: Callable[[Client], Sink]) -> None:
+    answers = [item(201)] * 1001
+    answers[2] = item(400, "document_parsing_exception", "failed to parse field [@timestamp]")
+    items = sink_with(Client(bulk(*answers))).create(documents(*map(str, range(1001))))
+    assert [number for number, each in enumerate(items) if each.refused] == [2]
+    assert sum(each.taken for each in items) == 1000
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_refused_request_is_halved(sink_with: Callable[[Client], Sink], status: int) -> None:
+    whole = api_error(status, "action_request_validation_exception", "id is too long")
+    client = Client(whole, {"errors": False}, whole, {"errors": False}, whole)
+    items = sink_with(client).create(documents("a", "b", "c", "d"))
+    assert client.asked == [["a", "b", "c", "d"], ["a", "b"], ["c", "d"], ["c"], ["d"]]
+    assert [each.taken for each in items] == [True, True, True, False]
+    assert items[3].refused
+
+
+@pytest.mark.parametrize("failure", [api_error(503), api_error(429), ConnectionError("Connection refused")])
+def test_a_busy_or_absent_server_is_asked_again(sink_with: Callable[[Client], Sink], failure: Exception) -> None:
+    client = Client(failure, {"errors": False})
+    assert sink_with(client).create(documents("a")) == [CREATED]
+    assert client.asked == [["a"], ["a"]]
+
+
+@pytest.mark.parametrize(("status", "text"), [(401, "API key"), (403, "lacks a privilege")])
+def test_what_an_operator_must_cure_is_given_back_at_once(
+    sink_with: Callable[[Client], Sink], delays: list[float], status: int, text: str
+) -> None:
+    with pytest.raises(Unavailable, match=text):
+        sink_with(Client(api_error(status, "security_exception", "no"))).create(documents("a"))
+    assert delays == []
+
+
+def stored(id_: str, offset: int) -> dict[str, Any]:
+    place = {"login": {"kafka": {"topic": "login-events", "partition": 0, "offset": offset}}}
+    return {"_index": "login-events-2026.03", "_id": id_, "found": True, "_source": place}
+
+
+def test_a_replica_that_lags_is_asked_again(sink_with: Callable[[Client], Sink]) -> None:
+    missing = {"_index": "login-events-2026.03", "_id": "b", "found": False}
+    client = Client({"docs": [stored("a", 1), missing]}, {"docs": [stored("a", 1), stored("b", 2)]})
+    assert sink_with(client).origins(documents("a", "b")) == [("login-events", 0, 1), ("login-events", 0, 2)]
+
+
+def test_a_document_that_cannot_be_read_gives_the_batch_back(sink_with: Callable[[Client], Sink]) -> None:
+    client = Client(*[{"docs": [{"_index": "login-events-2026.03", "_id": "a", "found": False}]}] * 100)
+    with pytest.raises(Unavailable, match="1 documents exist but cannot be read"):
+        sink_with(client).origins(documents("a"))
+
+
+def test_nothing_to_do_asks_nothing(sink_with: Callable[[Client], Sink]) -> None:
+    client = Client()
+    assert sink_with(client).create([]) == []
+    assert sink_with(client).origins([]) == []
+    assert client.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConnectionError("[Errno 111] Connection refused"), "refuses the connection"),
+        (ConnectionError("[Errno -2] Name or service not known"), "does not resolve"),
+        (api_error(503, "", "shards"), "not ready"),
+        (api_error(401), "api_key_file"),
+    ],
+)
+def test_cause_names_fault_and_remedy(error: Exception, text: str) -> None:
+    assert text in cause(error)
+
+
+def test_a_full_disk_is_not_told_as_too_many_requests() -> None:
+    assert "disk" in status_cause(*Item(429, "cluster_block_exception", FULL_DISK))
+    assert "overloaded" in status_cause(*Item(429, "es_rejected_execution_exception", "queue full"))

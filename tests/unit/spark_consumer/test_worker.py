@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the answers for documents become the account of a batch."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from login_consumer import worker as worker_module
+from login_consumer.counts import Counts, OffsetRange
+from login_consumer.documents import Document
+from login_consumer.elastic import Unavailable
+from login_consumer.settings import Settings
+from login_consumer.sink import CREATED, Item
+from login_consumer.worker import COLUMNS, Worker
+
+NOW = 1_772_359_260_000  # 2026-03-01T10:01:00Z
+LOG_APPEND_TIME, CREATE_TIME = 1, 0
+
+
+class Store:
+    """Holds documents by index and id, refuses those named in `refuse`, and fails if `fault` is set."""
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[str, str], dict[str, Any]] = {}
+        self.refuse: set[str] = set()
+        self.fault = ""
+
+    def create(self, documents: Sequence[Document]) -> list[Item]:
+        if self.fault:
+            raise Unavailable(self.fault)
+        return [self._create(document) for document in documents]
+
+    def _create(self, document: Document) -> Item:
+        if document.id in self.refuse and document.target.startswith("login-events"):
+            return Item(400, "document_parsing_exception", "failed to parse")
+        if (document.target, document.id) in self.documents:
+            return Item(409)
+        self.documents[document.target, document.id] = json.loads(document.source)
+        return CREATED
+
+    def origins(self, documents: Sequence[Document]) -> list[tuple[str, int, int]]:
+        places = [self.documents[each.target, each.id]["login"]["kafka"] for each in documents]
+        return [(place["topic"], place["partition"], place["offset"]) for place in places]
+
+    def named(self, prefix: str) -> list[dict[str, Any]]:
+        return [fields for (target, _), fields in self.documents.items() if target.startswith(prefix)]
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    made = Store()
+    monkeypatch.setattr(worker_module, "_sink", lambda _: made)
+    return made
+
+
+def message(event_id: str | None, **changes: Any) -> bytes:
+    fields = {"event_id": event_id, "user_id": "u1", "timestamp": "2026-03-01T10:00:00Z", "outcome": "success"}
+    return json.dumps(fields | changes).encode()
+
+
+def records(values: Sequence[bytes | None], first: int = 0, kind: int = LOG_APPEND_TIME) -> pa.RecordBatch:
+    count = len(values)
+    columns = [
+        pa.array(values, pa.binary()),
+        pa.array([0] * count, pa.int32()),
+        pa.array(range(first, first + count), pa.int64()),
+        pa.array([NOW] * count, pa.int64()),
+        pa.array([kind] * count, pa.int32()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=list(COLUMNS))
+
+
+def run(settings: Settings, *batches: pa.RecordBatch) -> Counts:
+    (row,) = Worker(settings)(batches)
+    return Counts.from_bytes(row.column("counts")[0].as_py())
+
+
+def test_every_record_is_accounted_for(settings: Settings, store: Store) -> None:
+    store.refuse = {"bad"}
+    values = [message("a"), message("b"), message("a", outcome="failure"), b"junk", None, message("bad")]
+    counts = run(settings, records(values, first=10))
+    counts.check()
+    assert (counts.read, counts.indexed, counts.duplicates) == (6, 2, 1)
+    assert counts.dead == {"not_json": 1, "null_value": 1, "refused": 1}
+    assert counts.offsets == {("login-events", 0): OffsetRange(10, 16)}
+    assert counts.indices == {"login-events-2026.03"}
+    assert list(counts.windows.values()) == [2]
+    assert sorted(letter["offset"] for letter in store.named("login-dead-letters")) == [13, 14, 15]
+    (kept,) = (fields for fields in store.named("login-events") if fields["event"]["id"] == "a")
+    assert kept["event"]["outcome"] == "success", "the first copy wins"
+
+
+def test_a_replay_counts_the_same_and_writes_nothing_new(settings: Settings, store: Store) -> None:
+    store.refuse = {"bad"}
+    batch = records([message("a"), message("a"), message(None), b"junk", message("bad")])
+    first, before = run(settings, batch), dict(store.documents)
+    assert run(settings, batch) == first
+    assert store.documents == before
+
+
+def test_a_crash_halfway_counts_the_same(settings: Settings, store: Store) -> None:
+    batch = records([message("a"), message("b"), message("a"), message("c")])
+    run(settings, batch.slice(0, 2))
+    counts = run(settings, batch)
+    assert (counts.indexed, counts.duplicates) == (3, 1)
+
+
+def test_the_same_event_from_another_offset_is_a_duplicate(settings: Settings, store: Store) -> None:
+    run(settings, records([message("a")], first=0))
+    counts = run(settings, records([message("a")], first=5))
+    assert (counts.indexed, counts.duplicates, counts.windows.total()) == (0, 1, 0)
+
+
+def test_equal_events_without_an_id_are_two_events(settings: Settings, store: Store) -> None:
+    assert run(settings, records([message(None), message(None)])).indexed == 2
+
+
+def test_several_arrow_batches_make_one_account(settings: Settings, store: Store) -> None:
+    counts = run(settings, *(records([message(f"e{number}")], first=number) for number in range(7)))
+    assert (counts.read, counts.indexed) == (7, 7)
+    assert counts.offsets == {("login-events", 0): OffsetRange(0, 7)}
+
+
+def test_an_unavailable_store_is_told_and_the_input_read_to_its_end(settings: Settings, store: Store) -> None:
+    store.fault = "it is away"
+    batches = iter([records([message("a")], first=number) for number in range(9)])
+    (row,) = Worker(settings)(batches)
+    assert Counts.from_bytes(row.column("counts")[0].as_py()).unavailable == "it is away"
+    assert next(batches, None) is None
+
+
+def test_a_refused_dead_letter_stops_the_batch(settings: Settings, store: Store) -> None:
+    store.create = lambda documents: [Item(400, "strict_dynamic_mapping_exception", "no")] * len(documents)  # type: ignore[method-assign]
+    assert "dead letter was refused" in run(settings, records([b"junk"])).unavailable
+
+
+def test_late_is_judged_by_arrival(settings: Settings, store: Store) -> None:
+    early = message("late", timestamp=NOW - 600_001)
+    run(settings, records([early, message("on-time", timestamp=NOW - 600_000)]))
+    late = {fields["event"]["id"]: fields["login"].get("late") for fields in store.named("login-events")}
+    assert late == {"late": True, "on-time": None}
+
+
+def test_a_producers_own_time_is_not_trusted(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    year = 365 * 86_400_000
+    ahead = message("a", timestamp=NOW + year)
+    assert run(settings, records([ahead], kind=LOG_APPEND_TIME)).dead == {"timestamp_in_future": 1}
+    monkeypatch.setattr(worker_module, "_now_ms", lambda: NOW + year)
+    assert run(settings, records([ahead], kind=LOG_APPEND_TIME)).dead == {"timestamp_in_future": 1}
+    assert run(settings, records([ahead], kind=CREATE_TIME)).indexed == 1
