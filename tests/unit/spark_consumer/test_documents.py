@@ -27,7 +27,7 @@ from login_consumer.documents import (
     metric_update,
     window_key,
 )
-from login_consumer.progress import Times, progress_lines
+from login_consumer.progress import Place, Times, place_after, progress_lines
 from login_consumer.reasons import Reason, Rejected
 
 TEN = 1_772_359_200_000  # 2026-03-01T10:00:00Z
@@ -63,7 +63,8 @@ def full_progress() -> dict[str, Any]:
         arrival_last=TEN + 10,
         arrival_sum=4 * TEN + 20,
     )
-    lines = progress_lines("lineage", 4, "login-events", counts, {0: 9, 2: 74}, 6, Times(10, 5, 5, TEN + 100))
+    place = place_after({0: 9, 2: 70}, counts, {0: 15, 2: 74})
+    lines = progress_lines("lineage", 4, "login-events", counts, place, Times(10, 5, 5, TEN + 100))
     return dict(json.loads(lines.splitlines()[1]))
 
 
@@ -220,3 +221,21 @@ def test_progress_tells_latency_and_offsets() -> None:
     assert progress["ranges"] == [{"partition": 2, "first": 70, "next": 74}]
     assert progress["offsets"] == [{"partition": 0, "next": 9}, {"partition": 2, "next": 74}]
     assert progress["records_per_second"] == 200.0
+    assert (progress["lag"], progress["skipped"]) == (6, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "read", "count", "skipped"),
+    [
+        ({}, OffsetRange(100, 104), 4, 0),  # a first start: nothing is known to be missing
+        ({2: 100}, OffsetRange(100, 104), 4, 0),
+        ({2: 40}, OffsetRange(100, 104), 4, 60),  # retention was quicker
+        ({2: 100}, OffsetRange(100, 110), 4, 6),
+        ({2: 104}, OffsetRange(100, 104), 4, 0),  # a replay
+    ],
+)
+def test_offsets_without_a_record_are_counted(
+    before: dict[int, int], read: OffsetRange, count: int, skipped: int
+) -> None:
+    place = place_after(before, Counts(read=count, offsets={("login-events", 2): read}), {})
+    assert place == Place({2: read.next}, skipped, None)

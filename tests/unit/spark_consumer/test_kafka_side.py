@@ -18,6 +18,7 @@ from login_consumer.outage import Outage
         ("org.apache.kafka.common.errors.SslAuthenticationException: handshake", "kafka.ca_file"),
         ("org.apache.kafka.common.errors.TopicAuthorizationException: no", "grant Read"),
         ("offset was changed from 4 to 9, some data may have been missed", "kafka.allow_data_loss"),
+        ("KafkaIllegalStateException: Some data may have been lost because", "kafka.allow_data_loss"),
     ],
 )
 def test_what_an_operator_must_cure(failure: str, remedy: str) -> None:

@@ -14,7 +14,7 @@ from login_consumer.counts import Counts
 from login_consumer.documents import METRICS, index_name, metric_update
 from login_consumer.elastic import Unavailable
 from login_consumer.outage import Outage
-from login_consumer.progress import Offsets, Progress, Times, progress_lines
+from login_consumer.progress import Offsets, Progress, Times, place_after, progress_lines
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.worker import RESULT_SCHEMA, Worker
@@ -45,7 +45,7 @@ class BatchWriter:
         self._stopping = stopping
         self._offsets = dict(progress.offsets) if progress else {}
         self._sink = Sink(settings.elasticsearch)
-        self._last_read = 0
+        self._last_read = settings.spark.small_batch  # not known yet: a backlog may wait
         self.idle = threading.Event()
         """Set between batches. After `stopping` no new batch is written."""
         self.idle.set()
@@ -89,12 +89,13 @@ class BatchWriter:
         if self._settings.refresh == "batch" and counts.windows:
             self._refresh(counts)
         refreshed = time.monotonic()
-        for (_, partition), read in counts.offsets.items():
-            self._offsets[partition] = read.next
         times = Times(_ms(written - started), _ms(merged - written), _ms(refreshed - merged), _ms(time.time()))
+        place = place_after(self._offsets, counts, self.latest())
+        if place.skipped:
+            log.warning("batch %d: %d offsets held no record any more, see allow_data_loss", batch, place.skipped)
         topic = self._settings.kafka.topic
-        progress = progress_lines(self._lineage, batch, topic, counts, self._offsets, self._lag(), times)
-        self._put([progress], "a progress document")
+        self._put([progress_lines(self._lineage, batch, topic, counts, place, times)], "a progress document")
+        self._offsets = place.offsets
         self._last_read = counts.read
 
     def _run_workers(self, frame: "DataFrame") -> Counts:
@@ -116,12 +117,6 @@ class BatchWriter:
     def _refresh(self, counts: Counts) -> None:
         indices = counts.indices | {index_name(METRICS, key.start) for key in counts.windows}
         self._sink.ask(lambda client: client.indices.refresh(index=sorted(indices)))
-
-    def _lag(self) -> int | None:
-        latest = self.latest()
-        if not latest:
-            return None
-        return sum(max(0, end - self._offsets.get(partition, 0)) for partition, end in latest.items())
 
 
 def source_ends(progress: "StreamingQueryProgress | None", topic: str) -> Offsets:

@@ -14,6 +14,10 @@ from login_consumer.settings import Kafka
 _EARLIEST = -2  # in Spark's JSON of offsets
 _CLIENT = {"group_id": None, "enable_auto_commit": False, "bootstrap_timeout_ms": 10_000}
 
+_LOST = (
+    "records were deleted from Kafka before they were read; set kafka.allow_data_loss = true to go on "
+    "without them (they are counted), and lengthen the topic's retention"
+)
 # Signs in the text of a failed query that an operator must do something, and what.
 _LASTING = {
     "SaslAuthenticationException": "Kafka refuses the login; check kafka.username and kafka.password_file",
@@ -21,10 +25,8 @@ _LASTING = {
     "Failed to load PEM": "kafka.ca_file is no PEM file with a CA certificate",
     "TopicAuthorizationException": "the user may not read the topic; grant Read and Describe on kafka.topic",
     "GroupAuthorizationException": "the user may not use the group; grant Read on kafka.group_prefix",
-    "some data may have been missed": (
-        "records were deleted from Kafka before they were read; set kafka.allow_data_loss = true to go on "
-        "without them, and lengthen the topic's retention"
-    ),
+    "data may have been missed": _LOST,
+    "data may have been lost": _LOST,
 }
 
 

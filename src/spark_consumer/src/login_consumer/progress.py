@@ -25,6 +25,30 @@ class Times:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where the consumer stands in the topic after a batch.
+
+    `skipped` counts offsets that were passed over because Kafka held no record there: deleted by retention
+    before they were read (or the marks of transactions, which login-producer does not use). `lag` counts the
+    records that Spark knew of and has not read, None if it told nothing yet.
+    """
+
+    offsets: Offsets
+    skipped: int
+    lag: int | None
+
+
+def place_after(before: Offsets, counts: Counts, ends: Offsets) -> Place:
+    """Return the place after a batch of `counts`; `ends` are those of the partitions, as far as known."""
+    read = {partition: offsets for (_, partition), offsets in counts.offsets.items()}
+    inside = sum(offsets.next - offsets.first for offsets in read.values()) - counts.read
+    between = sum(max(0, offsets.first - before.get(partition, offsets.first)) for partition, offsets in read.items())
+    after = before | {partition: offsets.next for partition, offsets in read.items()}
+    lag = sum(max(0, end - after.get(partition, 0)) for partition, end in ends.items()) if ends else None
+    return Place(after, inside + between, lag)
+
+
+@dataclass(frozen=True)
 class Progress:
     """What the last progress document says."""
 
@@ -34,10 +58,8 @@ class Progress:
     fields: dict[str, Any]
 
 
-def progress_lines(
-    lineage: str, batch: int, topic: str, counts: Counts, offsets: Offsets, lag: int | None, times: Times
-) -> bytes:
-    """Return the two bulk lines of a batch's progress document; `offsets` are all partitions' so far."""
+def progress_lines(lineage: str, batch: int, topic: str, counts: Counts, place: Place, times: Times) -> bytes:
+    """Return the two bulk lines of a batch's progress document."""
     total_ms = times.write + times.merge + times.refresh
     fields: dict[str, Any] = {
         "@timestamp": iso(times.done),
@@ -50,12 +72,13 @@ def progress_lines(
         "ignored": counts.ignored,
         "dead": counts.dead.total(),
         "dead_by_reason": dict(counts.dead),
+        "skipped": place.skipped,
         "windows": len(counts.windows),
         "ranges": [
             {"partition": partition, "first": read.first, "next": read.next}
             for (_, partition), read in sorted(counts.offsets.items())
         ],
-        "offsets": [{"partition": partition, "next": after} for partition, after in sorted(offsets.items())],
+        "offsets": [{"partition": partition, "next": after} for partition, after in sorted(place.offsets.items())],
         "records_per_second": round(1000 * counts.read / max(total_ms, 1), 1),
         "duration_ms": {
             "write": times.write,
@@ -64,8 +87,8 @@ def progress_lines(
             "total": total_ms,
         },
     }
-    if lag is not None:
-        fields["lag"] = lag
+    if place.lag is not None:
+        fields["lag"] = place.lag
     if counts.read and counts.arrival_first is not None:
         fields["latency_ms"] = {
             "mean": times.done - counts.arrival_sum // counts.read,

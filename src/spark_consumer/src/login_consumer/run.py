@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LAST_DELAY_S = 30.0
+_LAST_QUERY_DELAY_S = 10.0  # shorter, since a query itself tries for 20 s
 _STEP_S = 1.0
 
 
@@ -76,10 +77,22 @@ class _Consumer:
         spark = session(self._settings, "login-consumer")
         # Spark's own handler would cancel the running batch at once
         signal.signal(signal.SIGINT, lambda *_: self._stopping.set())
+        self._with(spark, BatchWriter(self._settings, lineage, progress, self._stopping), start)
+
+    def _with(self, spark: "SparkSession", writer: BatchWriter, start: str) -> None:
+        from py4j.protocol import Py4JNetworkError
+
         try:
-            self._keep_running(spark, BatchWriter(self._settings, lineage, progress, self._stopping), start)
-        finally:
-            spark.stop()
+            try:
+                self._keep_running(spark, writer, start)
+            finally:
+                spark.stop()
+        except (Py4JNetworkError, ConnectionError) as error:
+            if not self._stopping.is_set():  # else the same signal may have reached the JVM
+                raise QueryFailed(
+                    "Spark's JVM is gone; was it killed, or short of memory? See the kernel's log and "
+                    "spark.driver_memory. The next start goes on from the checkpoint"
+                ) from error
 
     def _progress_so_far(self) -> Progress | None:
         """Return the last progress document; wait for Elasticsearch if need be."""
@@ -105,7 +118,7 @@ class _Consumer:
                     return json.dumps({})
 
     def _keep_running(self, spark: "SparkSession", writer: BatchWriter, start: str) -> None:
-        outage = Outage("Kafka", _LAST_DELAY_S)
+        outage = Outage("Kafka", _LAST_QUERY_DELAY_S)
         while not self._stopping.is_set():
             query = self._start(spark, writer, start)
             self._settings.ready_file.touch(mode=0o644)
@@ -119,12 +132,11 @@ class _Consumer:
 
     def _watch(self, query: "StreamingQuery", writer: BatchWriter, outage: Outage) -> None:
         """Return when the query has ended, by itself or because it is time to stop."""
-        done = writer.done
         while query.isActive:
             if self._stopping.wait(_STEP_S):
                 self._stop(query, writer)
                 return
-            if writer.done != done:
+            if query.lastProgress:  # Spark has asked Kafka at least once
                 outage.over()
 
     def _start(self, spark: "SparkSession", writer: BatchWriter, start: str) -> "StreamingQuery":

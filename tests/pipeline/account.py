@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The account of the topic: what Kafka holds against what Elasticsearch holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
+from kafka import KafkaConsumer, TopicPartition
+from waiting import wait_until
+
+# What Elasticsearch answers, or does not, while it starts
+NOT_YET = (ApiError, TransportError)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Numbers of records since the topic was made."""
+
+    kafka: int
+    events: int
+    duplicates: int
+    ignored: int
+    dead: int
+    counted: int
+    """The sum of the windows' counts."""
+
+
+class Ledger:
+    """Reads the accounts of one topic."""
+
+    def __init__(self, elastic: Elasticsearch, topic: str, kafka: dict[str, Any]) -> None:
+        self._elastic, self._topic, self._kafka = elastic, topic, kafka
+
+    def ends(self) -> dict[int, int]:
+        """Return the end offset of each partition."""
+        consumer = KafkaConsumer(**self._kafka, group_id=None)
+        try:
+            places = [TopicPartition(self._topic, number) for number in consumer.partitions_for_topic(self._topic)]
+            return {place.partition: end for place, end in consumer.end_offsets(places).items()}
+        finally:
+            consumer.close()
+
+    def done(self) -> dict[int, int]:
+        """Return the offset after the last record that the consumer has dealt with, by partition."""
+        self._elastic.indices.refresh(index="login-*")
+        newest = [{"@timestamp": "desc"}, {"batch": "desc"}]
+        hits = self._elastic.search(
+            index="login-pipeline-*", query={"term": {"topic": self._topic}}, sort=newest, size=1
+        )["hits"]["hits"]
+        return {each["partition"]: each["next"] for hit in hits for each in hit["_source"]["offsets"]}
+
+    def wait_for(self, ends: dict[int, int], seconds: float = 120) -> None:
+        """Wait until the consumer has dealt with everything before these offsets."""
+        wait_until(
+            lambda: all(self.done().get(partition, 0) >= end for partition, end in ends.items()),
+            f"the consumer gets to the offsets {ends}",
+            seconds,
+            ignoring=NOT_YET,
+        )
+
+    def events(self) -> int:
+        """Return the number of event documents."""
+        return int(self._elastic.count(index="login-events-*")["count"])
+
+    def sum_of(self, index: str, field: str) -> int:
+        """Return the sum of a field over the documents of an index pattern."""
+        answer = self._elastic.search(index=index, size=0, aggs={"total": {"sum": {"field": field}}})
+        return int(answer["aggregations"]["total"]["value"])
+
+    def settled(self) -> Account:
+        """Return the account once all that is in Kafka now is dealt with. Nothing may be sent meanwhile."""
+        ends = self.ends()
+        self.wait_for(ends)
+        assert self.ends() == ends, "someone sends to the topic; the account needs it to stand still"
+        return Account(
+            kafka=sum(ends.values()),
+            events=self.events(),
+            duplicates=self.sum_of("login-pipeline-*", "duplicates"),
+            ignored=self.sum_of("login-pipeline-*", "ignored"),
+            dead=int(self._elastic.count(index="login-dead-letters-*")["count"]),
+            counted=self.sum_of("login-metrics-*", "count"),
+        )

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: the deployed pipeline that --ansible-inventory names, on one host that has all groups."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+HERE = Path(__file__).parent
+sys.path += [str(HERE), str(HERE.parent / "support")]
+
+from account import Ledger  # noqa: E402  (found by the path set above)
+from deployment import Deployment, Tunnel, elasticsearch_client, kafka_options  # noqa: E402
+from elasticsearch import Elasticsearch  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    inventory = request.config.getoption("--ansible-inventory")
+    if not inventory:
+        pytest.fail("these tests need a deployed pipeline: give its inventory, as in --ansible-inventory=inventory/demo")
+    return Deployment.of(Path(inventory).absolute(), tmp_path_factory.mktemp("deployment") / "report.json")
+
+
+@pytest.fixture(scope="session")
+def host(deployment: Deployment) -> Host:
+    """Take the place of testinfra's own fixture, which cannot evaluate the templates in an inventory."""
+    return deployment.host()
+
+
+@pytest.fixture(scope="session")
+def tunnel(deployment: Deployment) -> Iterator[Tunnel]:
+    made = Tunnel(deployment)
+    made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def elastic(deployment: Deployment, tunnel: Tunnel) -> Elasticsearch:
+    """A client with all rights."""
+    return elasticsearch_client(deployment, tunnel, basic_auth=("elastic", deployment.secrets["elastic_password"]))
+
+
+@pytest.fixture(scope="session")
+def kafka(deployment: Deployment, tunnel: Tunnel) -> Callable[[str], dict[str, Any]]:
+    """Return a function from a user's name to the options of a Kafka client."""
+    return lambda user: kafka_options(deployment, tunnel, user)
+
+
+@pytest.fixture(scope="session")
+def ledger(deployment: Deployment, elastic: Elasticsearch, kafka: Callable[[str], dict[str, Any]]) -> Ledger:
+    return Ledger(elastic, deployment.topic, kafka("consumer"))

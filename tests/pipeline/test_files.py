@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Owners and modes of what is on the host, and that no secret can be read where it should not be."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from deployment import Deployment
+from testinfra.host import Host
+
+HUNT = Path(__file__).with_name("secret_hunt.py").read_text()
+SERVICE_USERS = ("kafka", "elasticsearch", "login-producer", "login-consumer")
+
+# Path, owner, group, mode
+PATHS = """
+/etc/login-pipeline                                 root            root            755
+/etc/login-pipeline/ca.pem                          root            root            644
+/etc/login-pipeline/kafka                           root            kafka           750
+/etc/login-pipeline/kafka/key.pem                   root            kafka           640
+/etc/login-pipeline/elasticsearch                   root            elasticsearch   750
+/etc/login-pipeline/elasticsearch/key.pem           root            elasticsearch   640
+/etc/kafka                                          root            kafka           750
+/etc/kafka/server.properties                        root            kafka           640
+/etc/kafka/keystore.pem                             root            kafka           640
+/var/lib/kafka                                      kafka           kafka           750
+/var/lib/kafka/data                                 kafka           kafka           750
+/var/log/kafka                                      kafka           kafka           750
+/etc/elasticsearch                                  root            elasticsearch   2750
+/etc/elasticsearch/elasticsearch.yml                root            elasticsearch   640
+/etc/elasticsearch/elasticsearch.keystore           root            elasticsearch   660
+/etc/elasticsearch/key.pem                          root            elasticsearch   640
+/var/lib/elasticsearch                              elasticsearch   elasticsearch   750
+/var/lib/elasticsearch/data                         elasticsearch   elasticsearch   750
+/var/log/elasticsearch                              elasticsearch   elasticsearch   750
+/etc/login-producer                                 root            login-producer  750
+/etc/login-producer/producer.toml                   root            login-producer  640
+/etc/login-producer/kafka_password                  root            login-producer  640
+/var/lib/login-producer                             login-producer  login-producer  750
+/etc/login-consumer                                 root            login-consumer  750
+/etc/login-consumer/consumer.toml                   root            login-consumer  640
+/etc/login-consumer/kafka_password                  root            login-consumer  640
+/etc/login-consumer/elasticsearch_api_key           root            login-consumer  640
+/var/lib/login-consumer                             login-consumer  login-consumer  750
+/opt/kafka                                          root            root            755
+/opt/elasticsearch                                  root            root            755
+/opt/spark                                          root            root            755
+/opt/login-producer                                 root            root            755
+/opt/login-consumer                                 root            root            755
+"""
+
+
+def hunt(deployment: Deployment, places: list[str], user: str = "root") -> list[str]:
+    """Return where `user` can read a stored secret, a part of one, or the CA's key."""
+    secrets = dict(deployment.secrets)
+    secrets["consumer_api_key, decoded"] = base64.b64decode(secrets["consumer_api_key"]).decode().split(":")[1]
+    secrets["CA key"] = (deployment.ca_dir / "ca.key").read_text().splitlines()[1]
+    return deployment.python(f"SECRETS = {secrets!r}\nPLACES = {places!r}\n{HUNT}", user)
+
+
+@pytest.mark.parametrize("line", PATHS.strip().splitlines(), ids=lambda line: line.split()[0])
+def test_owner_and_mode(line: str, host: Host) -> None:
+    path, *wanted = line.split()
+    assert host.check_output("stat -c '%%U %%G %%a' %s", path).split() == wanted
+
+
+def test_the_hunt_finds_what_is_there(deployment: Deployment) -> None:
+    assert hunt(deployment, ["/etc/login-*"]) == [
+        "consumer_api_key in /etc/login-consumer/elasticsearch_api_key",
+        "kafka_consumer_password in /etc/login-consumer/kafka_password",
+        "kafka_producer_password in /etc/login-producer/kafka_password",
+    ]
+
+
+def test_nobody_reads_a_secret(deployment: Deployment) -> None:
+    places = ["/etc", "/opt", "/var", "/run", "/tmp", "/home", "/root", "/usr/local", "/dev/shm", "/proc/[0-9]*/cmdline"]
+    assert hunt(deployment, places, user="nobody") == []
+
+
+def test_no_secret_in_logs_and_processes(deployment: Deployment) -> None:
+    places = ["journal", "/var/log", "/proc/[0-9]*/cmdline", "/proc/[0-9]*/environ", "/tmp", "/var/tmp", "/root"]
+    assert hunt(deployment, places) == []
+
+
+def test_the_cas_key_is_not_on_the_host(deployment: Deployment) -> None:
+    places = ["/etc", "/opt", "/usr/local", "/var/lib/kafka", "/var/lib/elasticsearch", "/var/lib/login-*", "/run"]
+    assert [found for found in hunt(deployment, places) if found.startswith("CA key")] == []
+
+
+@pytest.mark.parametrize("user", SERVICE_USERS)
+def test_a_service_keeps_nothing_below_tmp(user: str, host: Host) -> None:
+    # systemd-private-... is what PrivateTmp gives a unit and takes away with it; hsperfdata_... are the counters that
+    # a JVM keeps while it runs, here of tools that are run outside of a unit.
+    command = "find /tmp /var/tmp '(' -name 'systemd-private-*' -o -name 'hsperfdata_*' ')' -prune -o -user %s -print"
+    assert host.check_output(command, user) == ""
+
+
+@pytest.mark.parametrize("user", SERVICE_USERS)
+def test_a_service_cannot_write_its_program_or_settings(user: str, host: Host) -> None:
+    command = "runuser -u %s -- find /opt /etc -writable ! -type l ! -path /etc/elasticsearch/elasticsearch.keystore"
+    assert host.check_output(f"{command} 2>/dev/null || true", user) == ""

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every port refuses whoever has no credentials or wrong ones, and each account can do its own job only."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trustme
+from deployment import Deployment, Tunnel, elasticsearch_client
+from elasticsearch import AuthenticationException, AuthorizationException, Elasticsearch
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition, errors
+from kafka.admin import NewTopic
+
+PORTS = ("kafka_port", "broker_port", "controller_port", "elasticsearch_port", "transport_port")
+MUTUAL_TLS = ("broker_port", "controller_port", "transport_port")
+# Kafka's ApiVersions, the request that a client begins with: length, key 18, version 0, correlation 1, no client id
+API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
+TLS_ALERT = b"\x15"
+SECONDS = 15
+
+Options = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def stranger() -> trustme.CA:
+    """A CA that the pipeline does not know."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def connect(deployment: Deployment, tunnel: Tunnel) -> Callable[[str], socket.socket]:
+    """Return a function from a port's name to a connection."""
+    return lambda name: socket.create_connection(("127.0.0.1", tunnel[getattr(deployment, name)]), timeout=SECONDS)
+
+
+def handshake(plain: socket.socket, context: ssl.SSLContext, name: str) -> bytes:
+    """Shake hands and read what comes first: with TLS 1.3 a refused certificate shows only here."""
+    with context.wrap_socket(plain, server_hostname=name) as secure:
+        secure.sendall(API_VERSIONS)
+        return secure.recv(1)
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_plain_text_is_refused(port: str, connect: Callable[[str], socket.socket]) -> None:
+    with connect(port) as plain:
+        plain.sendall(b"GET / HTTP/1.0\r\n\r\n" if port == "elasticsearch_port" else API_VERSIONS)
+        try:
+            answer = plain.recv(1)
+        except ConnectionResetError:
+            answer = b""
+    assert answer in (b"", TLS_ALERT)
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_a_client_that_trusts_another_ca_finds_out(
+    port: str, connect: Callable[[str], socket.socket], stranger: trustme.CA, deployment: Deployment
+) -> None:
+    context = ssl.create_default_context()
+    stranger.configure_trust(context)
+    with connect(port) as plain, pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer|self-signed"):
+        handshake(plain, context, deployment.pipeline_address)
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_a_client_that_looks_for_another_name_finds_out(
+    port: str, connect: Callable[[str], socket.socket], deployment: Deployment
+) -> None:
+    context = ssl.create_default_context(cafile=deployment.ca_file)
+    with connect(port) as plain, pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        handshake(plain, context, "another.example.org")
+
+
+@pytest.mark.parametrize("certificate", ["none", "of a strange CA"])
+@pytest.mark.parametrize("port", MUTUAL_TLS)
+def test_a_client_without_our_certificate_is_refused(
+    port: str, certificate: str, connect: Callable[[str], socket.socket], stranger: trustme.CA, deployment: Deployment
+) -> None:
+    context = ssl.create_default_context(cafile=deployment.ca_file)
+    if certificate != "none":
+        stranger.issue_cert("login.example.org", organization_unit_name="kafka-broker").configure_cert(context)
+    with connect(port) as plain, pytest.raises((ssl.SSLError, ConnectionResetError)) as refused:
+        handshake(plain, context, deployment.pipeline_address)
+    # Our side of the handshake was fine: it is the server that did not want us.
+    assert not isinstance(refused.value, ssl.SSLCertVerificationError)
+    assert isinstance(refused.value, ConnectionResetError) or "ALERT" in str(refused.value).upper()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sasl_plain_password": "wrong"},
+        {"sasl_plain_username": "nobody"},
+        {"sasl_plain_username": "kafka-broker"},
+        {"sasl_mechanism": "PLAIN"},
+        {"security_protocol": "SSL"},
+        {"security_protocol": "SASL_PLAINTEXT"},
+    ],
+    ids=lambda wrong: "-".join(*wrong.items()),
+)
+def test_kafka_refuses_wrong_credentials(wrong: dict[str, str], kafka: Options) -> None:
+    good = {**kafka("consumer"), "group_id": None, "bootstrap_timeout_ms": 4_000}
+    KafkaConsumer(**good).close()
+    with pytest.raises(errors.KafkaError):
+        KafkaConsumer(**good | wrong)
+
+
+def read_topic(options: dict[str, Any], topic: str) -> None:
+    consumer = KafkaConsumer(**options, group_id=None, auto_offset_reset="earliest")
+    try:
+        consumer.assign([TopicPartition(topic, 0)])
+        consumer.poll(timeout_ms=SECONDS * 1000)
+    finally:
+        consumer.close()
+
+
+def join_group(options: dict[str, Any], topic: str) -> None:
+    consumer = KafkaConsumer(**options, group_id="another-group")
+    try:
+        consumer.committed(TopicPartition(topic, 0))
+    finally:
+        consumer.close()
+
+
+def write_topic(options: dict[str, Any], topic: str) -> None:
+    producer = KafkaProducer(**options, enable_idempotence=False)
+    try:
+        producer.send(topic, b"refuse me").get(timeout=SECONDS)
+    finally:
+        producer.close()
+
+
+def create_topic(options: dict[str, Any], topic: str) -> None:
+    admin = KafkaAdminClient(**options)
+    try:
+        admin.create_topics([NewTopic(f"{topic}-of-a-stranger", 1, 1)])
+    finally:
+        admin.close()
+
+
+@pytest.mark.parametrize(
+    ("user", "act"),
+    [
+        ("producer", read_topic),
+        ("producer", join_group),
+        ("producer", create_topic),
+        ("consumer", write_topic),
+        ("consumer", join_group),
+        ("consumer", create_topic),
+    ],
+)
+def test_kafka_accounts_do_only_their_job(user: str, act: Callable[..., None], kafka: Options, deployment: Deployment) -> None:
+    with pytest.raises(errors.AuthorizationError):
+        act(kafka(user), deployment.topic)
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        {},
+        {"basic_auth": ("elastic", "wrong")},
+        {"basic_auth": ("elastic", "changeme")},
+        {"basic_auth": ("nobody", "wrong")},
+        {"api_key": base64.b64encode(b"AAAAAAAAAAAAAAAAAAAA:wrong").decode()},
+    ],
+    ids=str,
+)
+def test_elasticsearch_refuses_wrong_credentials(login: dict[str, Any], deployment: Deployment, tunnel: Tunnel) -> None:
+    with elasticsearch_client(deployment, tunnel, **login) as client, pytest.raises(AuthenticationException):
+        client.info()
+
+
+@pytest.fixture(scope="module")
+def as_consumer(deployment: Deployment, tunnel: Tunnel) -> Elasticsearch:
+    return elasticsearch_client(deployment, tunnel, api_key=deployment.secrets["consumer_api_key"])
+
+
+def test_the_consumers_key_reads_its_indices(as_consumer: Elasticsearch) -> None:
+    assert as_consumer.count(index="login-events-*")["count"] > 0
+
+
+# Harmless even where it is allowed: what is named is not there. {events} is an index that is there.
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/other/_search", None),
+        ("GET", "/.security/_search", None),
+        ("PUT", "/other/_doc/1", {"a": 1}),
+        ("DELETE", "/login-events-1970.01", None),
+        ("DELETE", "/{events}/_doc/no-such-event", None),
+        ("POST", "/login-events-1970.01/_delete_by_query", {"query": {"match_all": {}}}),
+        ("PUT", "/login-events-1970.01/_settings", {"index.number_of_replicas": 0}),
+        ("PUT", "/_index_template/login-events", {"index_patterns": ["login-events-*"]}),
+        ("PUT", "/_security/user/stranger", {"password": "long enough", "roles": ["superuser"]}),
+        ("POST", "/_security/api_key", {"name": "stranger"}),
+        ("PUT", "/_cluster/settings", {"persistent": {"action.destructive_requires_name": False}}),
+        ("GET", "/_nodes", None),
+    ],
+)
+def test_the_consumers_key_does_only_its_job(method: str, path: str, body: Any, as_consumer: Elasticsearch) -> None:
+    headers = {"accept": "application/json", "content-type": "application/json"}
+    events = max(as_consumer.indices.get(index="login-events-*").body)
+    with pytest.raises(AuthorizationException):
+        as_consumer.perform_request(method, path.format(events=events), headers=headers, body=body)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input stops a deployment before anything is changed, and says what is wrong where and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from bare_host import GROUPS, NAME, BareHost
+from playbook import Run
+
+TOO_MUCH_MB = 100_000_000
+
+
+def check_refused(bare: BareHost, run: Run, *words: str) -> None:
+    """The run has failed with these words, and changed neither the host nor the controller."""
+    assert run.returncode != 0, run.output
+    for word in words:
+        assert word in run.text, run.output
+    assert run.changed == 0, run.output
+    assert "failed=1" in run.output, run.output  # refused, and not because of an error in a template
+    assert sorted(path.name for path in bare.folder.iterdir() if path.name != "hosts.json") == []
+
+
+@pytest.fixture(autouse=True)
+def host_is_left_as_it_was(bare: BareHost) -> Iterator[None]:
+    before = bare.traces()
+    yield
+    assert bare.traces() == before
+
+
+# Variables that are wrong, and words of the message
+VARIABLES = {
+    "settings, all at once": (
+        {"kafka_heap_md": 512, "producer_zzzzzz": 1, "kafka_heap_mb": "plenty", "spark_consumer_period": "week"},
+        [
+            f"{NAME}: settings are wrong, nothing was changed",
+            "kafka_heap_md is not a setting of role kafka: did you mean kafka_heap_mb?",
+            "producer_zzzzzz is not a setting of role producer",
+            "kafka_heap_mb: argument 'kafka_heap_mb' is of type",
+            "value of spark_consumer_period must be one of: month, day, got: week",
+        ],
+    ),
+    "heap": ({"elasticsearch_heap_mb": TOO_MUCH_MB}, [NAME, f"elasticsearch_heap_mb is {TOO_MUCH_MB}", "at most half"]),
+    "memory": ({"kafka_heap_mb": TOO_MUCH_MB}, [NAME, "MB of memory", "kafka_heap_mb", "Add memory"]),
+    "disk": ({"host_disk_free_mb": {"/var/lib": TOO_MUCH_MB}}, [NAME, "/var/lib has", f"{TOO_MUCH_MB} MB are needed"]),
+    "clock": ({"host_clock_skew_max_seconds": 0}, [NAME, "its clock is", "time synchronisation"]),
+    "Kafka's data below /tmp": ({"kafka_data_dir": "/tmp/kafka"}, [NAME, "kafka_data_dir", "/tmp/kafka"]),
+    "Elasticsearch's data below /tmp": (
+        {"elasticsearch_data_dir": "/var/tmp/data"},
+        [NAME, "elasticsearch_data_dir", "/var/tmp/data"],
+    ),
+    "certificate lifetimes": ({"pki_days": 10}, ["pki_days (10)", "pki_renew_before_days (30)"]),
+}
+
+
+@pytest.mark.parametrize("case", VARIABLES)
+def test_wrong_variables(case: str, bare: BareHost) -> None:
+    variables, words = VARIABLES[case]
+    check_refused(bare, bare.deploy(variables), *words)
+
+
+def test_missing_groups(bare: BareHost) -> None:
+    run = bare.deploy({}, groups=("kafka", "consumers"))
+    check_refused(bare, run, "hosts.json has no host in group elasticsearch, producers.", "Add at least one")
+
+
+def test_half_a_spark_cluster(bare: BareHost) -> None:
+    run = bare.deploy({}, groups=(*GROUPS, "spark_master"))
+    check_refused(bare, run, "both spark_master and spark_workers", "leave both empty")
+
+
+def test_a_node_id_given_twice(bare: BareHost) -> None:
+    run = bare.deploy({}, second={"kafka_node_id": 1})
+    assert run.returncode != 0 and run.changed == 0, run.output
+    assert "Each host of the group kafka needs a kafka_node_id of its own" in run.text, run.output
+
+
+@contextmanager
+def prepared(bare: BareHost, command: str, undo: str) -> Iterator[None]:
+    """A host on which a shell command has been run, and is undone afterwards."""
+    bare.host.check_output(command)
+    try:
+        yield
+    finally:
+        bare.host.check_output(undo)
+
+
+# What a host has, how it is undone, and words of the message
+HOSTS: dict[str, tuple[str, str, list[Any]]] = {
+    "unsupported system": (
+        "rm /etc/os-release && printf 'NAME=Ubuntu\\nID=ubuntu\\nVERSION_ID=\"22.04\"\\n' > /etc/os-release",
+        "ln -sf ../usr/lib/os-release /etc/os-release",
+        [f"{NAME} runs Ubuntu 22.04", "Supported are Debian 12 and 13", "take it out of the inventory"],
+    ),
+    "taken port of Kafka": (
+        "systemd-run --quiet --unit=holder --socket-property=ListenStream=9092 true",
+        "systemctl stop holder.socket",
+        [NAME, "port 9092 is taken by another program", "pipeline_kafka_port"],
+    ),
+    "taken port of Elasticsearch": (
+        "systemd-run --quiet --unit=holder --socket-property=ListenStream=127.0.0.1:9300 true",
+        "systemctl stop holder.socket",
+        [NAME, "port 9300 is taken by another program", "elasticsearch_transport_port"],
+    ),
+    "data of another node": (
+        "mkdir -p /var/lib/kafka/data && echo node.id=7 > /var/lib/kafka/data/meta.properties"
+        " && touch /etc/systemd/system/kafka.service",
+        "rm -r /var/lib/kafka /etc/systemd/system/kafka.service",
+        [NAME, "kafka_node_id is 1, but its data belongs to node 7", "Set kafka_node_id to 7"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HOSTS)
+def test_unfit_hosts(case: str, bare: BareHost) -> None:
+    command, undo, words = HOSTS[case]
+    with prepared(bare, command, undo):
+        check_refused(bare, bare.deploy({}), *words)
+
+
+def test_secrets_that_others_can_read(bare: BareHost) -> None:
+    secrets = bare.folder / "state" / "secrets.yml"
+    secrets.parent.mkdir()
+    secrets.write_text("elastic_password: not to be shown\n")
+    secrets.chmod(0o644)
+    run = bare.deploy({})
+    assert run.returncode != 0 and run.changed == 0, run.output
+    assert f"others can read it: run chmod 600 {secrets}" in run.text, run.output
+    assert "not to be shown" not in run.text
+    assert secrets.read_text() == "elastic_password: not to be shown\n"

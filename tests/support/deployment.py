@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A deployed pipeline as the tests see it: its host by ssh, its ports through one ssh tunnel, its secrets."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import testinfra
+import yaml
+from elasticsearch import Elasticsearch
+from playbook import ROOT, Run, run_playbook
+from testinfra.host import Host
+from waiting import wait_until
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where everything is, from the inventory by describe.yml, which explains the fields."""
+
+    inventory: Path
+    name: str
+    address: str
+    ssh_port: int
+    ssh_user: str
+    ssh_key: str
+    ssh_args: str
+    secrets_file: Path
+    ca_dir: Path
+    pipeline_address: str
+    topic: str
+    window_seconds: int
+    kafka_port: int
+    broker_port: int
+    controller_port: int
+    extra_ports: list[int]
+    elasticsearch_port: int
+    transport_port: int
+
+    @classmethod
+    def of(cls, inventory: Path, report: Path) -> Deployment:
+        """Ask ansible what `inventory` says; `report` is a file to use on the way."""
+        run = run_playbook(ROOT / "tests/support/describe.yml", inventory, "--tags", "describe", "-e", f"report={report}")
+        assert run.returncode == 0, run.output
+        told = json.loads(report.read_text())
+        return cls(inventory, **{**told, **{name: Path(told[name]) for name in ("secrets_file", "ca_dir")}})
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        return yaml.safe_load(self.secrets_file.read_text())
+
+    @property
+    def ca_file(self) -> str:
+        return str(self.ca_dir / "ca.pem")
+
+    def deploy(self, *options: str) -> Run:
+        """Run site.yml."""
+        return run_playbook(ROOT / "site.yml", self.inventory, *options)
+
+    def host(self) -> Host:
+        """Return the host for testinfra, over one lasting ssh connection."""
+        shared = f"-o ControlMaster=auto -o ControlPersist=60 -o ControlPath={tempfile.mkdtemp()}/%C"
+        return testinfra.get_host(
+            f"ssh://{self.ssh_user}@{self.address}:{self.ssh_port}",
+            ssh_identity_file=self.ssh_key or None,
+            ssh_extra_args=f"{self.ssh_args} {shared}",
+            sudo=self.ssh_user != "root",
+        )
+
+    def ssh(self, *arguments: str) -> list[str]:
+        """Return an ssh command line with these further arguments before the host."""
+        key = ["-i", self.ssh_key] if self.ssh_key else []
+        login = f"{self.ssh_user}@{self.address}"
+        return ["ssh", *shlex.split(self.ssh_args), *key, "-p", str(self.ssh_port), *arguments, login]
+
+    def python(self, program: str, user: str = "root") -> Any:
+        """Run a Python program on the host, given by standard input so that it shows nowhere; return its JSON."""
+        become = [] if user == self.ssh_user else ["sudo", "-n", "-u", user]
+        done = subprocess.run(
+            [*self.ssh(), *become, "python3", "-"], input=program, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+class Tunnel:
+    """The host's ports on this machine, so that real clients can be used from here, with full checks of names."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        ports = (
+            deployment.kafka_port,
+            deployment.broker_port,
+            deployment.controller_port,
+            deployment.elasticsearch_port,
+            deployment.transport_port,
+        )
+        self._local = {port: free_port() for port in ports}
+        self._socks = free_port()
+        self._ssh: subprocess.Popen[bytes] | None = None
+
+    def __getitem__(self, port: int) -> int:
+        """The port on this machine that leads to the host's."""
+        return self._local[port]
+
+    @property
+    def proxy_url(self) -> str:
+        """For Kafka clients: brokers tell names that only the host can resolve."""
+        return f"socks5h://127.0.0.1:{self._socks}"
+
+    def open(self) -> None:
+        """Connect, also anew after a reboot. Raises AssertionError after two minutes without a connection."""
+        forwards = [f"-L127.0.0.1:{local}:127.0.0.1:{port}" for port, local in self._local.items()]
+        options = ["-N", "-S", "none", "-o", "ExitOnForwardFailure=yes", f"-D127.0.0.1:{self._socks}", *forwards]
+
+        def connected() -> bool:
+            if self._ssh is None or self._ssh.poll() is not None:
+                self._ssh = subprocess.Popen(self._deployment.ssh(*options), stderr=subprocess.DEVNULL)
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self._socks)) == 0
+
+        self.close()
+        wait_until(connected, f"an ssh tunnel to {self._deployment.name}", seconds=120)
+
+    def close(self) -> None:
+        if self._ssh is not None:
+            self._ssh.terminate()
+            self._ssh.wait()
+            self._ssh = None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def elasticsearch_client(deployment: Deployment, tunnel: Tunnel, **login: Any) -> Elasticsearch:
+    """Return a client that checks the server's certificate; `login` is basic_auth or api_key, or nothing."""
+    url = f"https://localhost:{tunnel[deployment.elasticsearch_port]}"
+    return Elasticsearch(url, ca_certs=deployment.ca_file, request_timeout=30, max_retries=0, **login)
+
+
+def kafka_options(deployment: Deployment, tunnel: Tunnel, user: str) -> dict[str, Any]:
+    """Return the options of any kafka-python client for one of the users admin, producer, consumer."""
+    return {
+        "bootstrap_servers": f"{deployment.pipeline_address}:{deployment.kafka_port}",
+        "proxy_url": tunnel.proxy_url,
+        "security_protocol": "SASL_SSL",
+        "ssl_cafile": deployment.ca_file,
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": user,
+        "sasl_plain_password": deployment.secrets[f"kafka_{user}_password"],
+        "bootstrap_timeout_ms": 15_000,
+    }

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documentation repeats from the code is the same as in the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from login_consumer.reasons import Reason
+
+REPOSITORY = Path(__file__).parents[3]
+README = REPOSITORY / "README.md"
+CONTRACT = REPOSITORY / "docs/event-contract.md"
+PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+IN_WORDS = ("none", "name in the inventory")  # defaults that are an empty list or an expression
+
+
+def section(page: Path, heading: str) -> str:
+    """The text of `page` below a heading of the second level, up to the next one."""
+    return page.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_each_reason_is_documented_as_in_the_code() -> None:
+    table = section(CONTRACT, "Why a record is refused")
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", table, re.MULTILINE)
+    assert rows == [(str(reason), reason.meaning) for reason in Reason]
+
+
+def test_the_settings_of_the_readme_exist_and_have_these_defaults() -> None:
+    defaults: dict[str, object] = {}
+    for file in REPOSITORY.glob("roles/*/defaults/main.yml"):
+        defaults |= yaml.safe_load(file.read_text())
+    rows = re.findall(r"^\| (`.+?) \| (.+?) \|", section(README, "Settings"), re.MULTILINE)
+    assert rows
+    for names, told in rows:
+        settings, values = re.findall(r"`(\w+)`", names), told.replace("`", "").split(", ")
+        for setting, value in zip(settings, values * len(settings) if len(values) == 1 else values, strict=True):
+            assert setting in defaults, setting
+            assert value in IN_WORDS or value == str(defaults[setting]), setting
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if "://" in link:
+            continue
+        target, _, heading = link.partition("#")
+        file = page.parent / target if target else page
+        assert file.exists(), link
+        headings = [line.lstrip("# ").lower() for line in file.read_text().splitlines()] if heading else [heading]
+        assert heading.replace("-", " ") in headings, link
