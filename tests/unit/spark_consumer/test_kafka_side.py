@@ -25,6 +25,11 @@ def test_what_an_operator_must_cure(failure: str, remedy: str) -> None:
     assert remedy in str(lasting_cause(failure))
 
 
+def test_lost_ranges_are_told() -> None:
+    failure = "data may have been lost\nReason: Could not read records in offset [3, 9) for topic partition t-0\nwith"
+    assert str(lasting_cause(failure)).endswith("Not all could be read of: [3, 9) for topic partition t-0")
+
+
 def test_what_passes_by_itself() -> None:
     failure = "org.apache.kafka.common.errors.TimeoutException: Timed out waiting for a node assignment."
     assert lasting_cause(failure) is None

@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings(options.settings)
         logs.configure(settings.log_level)
         logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # each failure is reported by us
-        logging.getLogger("py4j").setLevel(logging.WARNING)
+        logging.getLogger("py4j").setLevel(logging.CRITICAL)  # likewise
         return int(options.command(settings, options))
     except SettingsError as error:
         print(error, file=sys.stderr)

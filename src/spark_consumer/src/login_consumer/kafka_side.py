@@ -2,6 +2,7 @@
 """Kafka seen from the driver: the way to it, what a failed query says of it, where its partitions are."""
 
 import json
+import re
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
@@ -32,7 +33,11 @@ _LASTING = {
 
 def lasting_cause(failure: str) -> str | None:
     """Return what the text of a failed query means if it needs an operator, else None."""
-    return next((meaning for sign, meaning in _LASTING.items() if sign in failure), None)
+    cause = next((meaning for sign, meaning in _LASTING.items() if sign in failure), None)
+    if cause == _LOST:
+        ranges = sorted(set(re.findall(r"\[\d+, \d+\) for topic partition \S+", failure)))
+        return f"{cause}. Not all could be read of: {'; '.join(ranges)}" if ranges else cause
+    return cause
 
 
 def is_outage(failure: str) -> bool:

@@ -66,28 +66,19 @@ class _Consumer:
             )
         start: str = self._settings.kafka.starting_offsets
         if progress and planned is None:
+            log.warning("the checkpoint is new: going on after batch %d of %s", progress.batch, progress.lineage)
             start = self._resume(progress)
-            log.warning(
-                "the checkpoint is new: going on after batch %d of lineage %s",
-                progress.batch,
-                progress.lineage,
-            )
         if self._stopping.is_set():
             return
         spark = session(self._settings, "login-consumer")
         # Spark's own handler would cancel the running batch at once
         signal.signal(signal.SIGINT, lambda *_: self._stopping.set())
-        self._with(spark, BatchWriter(self._settings, lineage, progress, self._stopping), start)
-
-    def _with(self, spark: "SparkSession", writer: BatchWriter, start: str) -> None:
-        from py4j.protocol import Py4JNetworkError
-
         try:
             try:
-                self._keep_running(spark, writer, start)
+                self._keep_running(spark, BatchWriter(self._settings, lineage, progress, self._stopping), start)
             finally:
                 spark.stop()
-        except (Py4JNetworkError, ConnectionError) as error:
+        except ConnectionError as error:  # from stop() at the latest
             if not self._stopping.is_set():  # else the same signal may have reached the JVM
                 raise QueryFailed(
                     "Spark's JVM is gone; was it killed, or short of memory? See the kernel's log and "
