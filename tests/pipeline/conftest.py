@@ -23,7 +23,7 @@ from elasticsearch import Elasticsearch  # noqa: E402
 def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     inventory = request.config.getoption("--ansible-inventory")
     if not inventory:
-        pytest.fail("these tests need a deployed pipeline: give its inventory, as in --ansible-inventory=inventory/demo")
+        pytest.fail("give the inventory of a deployed pipeline, as in --ansible-inventory=inventory/demo")
     return Deployment.of(Path(inventory).absolute(), tmp_path_factory.mktemp("deployment") / "report.json")
 
 

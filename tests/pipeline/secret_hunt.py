@@ -2,8 +2,11 @@
 """Runs on the host: prints as JSON which secret, by name, can be read where by the user who runs it.
 
 The test puts two lines before it: SECRETS, name to text, and PLACES, glob patterns of files and folders. Compressed
-and compiled files are left out. The journal is searched under the name "journal" when it is among the places.
+and compiled files are left out. The place "journal" is systemd's journal.
 """
+
+# os.path is several times faster than pathlib over 100,000 files.
+# ruff: noqa: PTH113, PTH114, PTH118, PTH123, PTH207
 
 import glob
 import json
@@ -34,7 +37,7 @@ def readable(path):
 found = []
 for pattern in PLACES:  # type: ignore[name-defined]  # noqa: F821
     if pattern == "journal":
-        content = subprocess.run(["journalctl", "--no-pager", "--output=export"], check=True, capture_output=True).stdout
+        content = subprocess.check_output(["journalctl", "--no-pager", "--output=export"])
         assert content, "the journal is empty: it was not searched"
         found += [f"{name} in the journal" for name, text in WANTED.items() if text in content]
         continue

@@ -74,5 +74,5 @@ def test_a_reboot_loses_no_event_and_needs_no_hand(
     tunnel.open()
     wait_for_flow(ledger)
     assert host.check_output("stat -c %Y /proc/1") != boot
-    assert host.check_output("systemctl is-active %s" % " ".join(UNITS)).split() == ["active"] * len(UNITS)
+    assert host.check_output(f"systemctl is-active {' '.join(UNITS)}").split() == ["active"] * len(UNITS)
     check_nothing_was_lost(before, stand_still(host, ledger))

@@ -62,7 +62,7 @@ def test_a_client_that_trusts_another_ca_finds_out(
 ) -> None:
     context = ssl.create_default_context()
     stranger.configure_trust(context)
-    with connect(port) as plain, pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer|self-signed"):
+    with connect(port) as plain, pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
         handshake(plain, context, deployment.pipeline_address)
 
 
@@ -153,7 +153,9 @@ def create_topic(options: dict[str, Any], topic: str) -> None:
         ("consumer", create_topic),
     ],
 )
-def test_kafka_accounts_do_only_their_job(user: str, act: Callable[..., None], kafka: Options, deployment: Deployment) -> None:
+def test_kafka_accounts_do_only_their_job(
+    user: str, act: Callable[..., None], kafka: Options, deployment: Deployment
+) -> None:
     with pytest.raises(errors.AuthorizationError):
         act(kafka(user), deployment.topic)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad input stops a deployment before anything is changed, and says what is wrong where and what to do."""
 
+# ruff: noqa: S108  (folders below /tmp are named to be refused)
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -32,7 +32,8 @@ class Store:
         (folder / "hosts").write_text("localhost ansible_connection=local\n")
 
     def run(self, *options: str) -> Run:
-        return run_playbook(self.folder / "play.yml", self.folder / "hosts", "-v", "--diff", "-e", f"store={self.path}", *options)
+        given = ("-v", "--diff", "-e", f"store={self.path}", *options)
+        return run_playbook(self.folder / "play.yml", self.folder / "hosts", *given)
 
     def vault(self, action: str) -> str:
         command = [Path(sys.executable).with_name("ansible-vault"), action, self.path]

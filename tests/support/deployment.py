@@ -46,7 +46,8 @@ class Deployment:
     @classmethod
     def of(cls, inventory: Path, report: Path) -> Deployment:
         """Ask ansible what `inventory` says; `report` is a file to use on the way."""
-        run = run_playbook(ROOT / "tests/support/describe.yml", inventory, "--tags", "describe", "-e", f"report={report}")
+        options = ("--tags", "describe", "-e", f"report={report}")
+        run = run_playbook(ROOT / "tests/support/describe.yml", inventory, *options)
         assert run.returncode == 0, run.output
         told = json.loads(report.read_text())
         return cls(inventory, **{**told, **{name: Path(told[name]) for name in ("secrets_file", "ca_dir")}})

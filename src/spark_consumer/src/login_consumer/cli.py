@@ -5,12 +5,12 @@ import argparse
 import json
 import logging
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from login_common import logs
 from login_common.settings import SettingsError, describe
 
+from login_consumer import __version__
 from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError
 from login_consumer.elastic import Unavailable
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="login-consumer", description="Takes login events from Kafka into Elasticsearch."
     )
-    parser.add_argument("--version", action="version", version=version("login-consumer"))
+    parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument(
         "--settings", type=Path, help=f"settings file (default: ${ENV_PREFIX}SETTINGS or {DEFAULT_FILE})"
     )
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(settings: Settings, _: argparse.Namespace) -> int:
-    log.info("login-consumer %s starts with %s", version("login-consumer"), json.dumps(describe(settings)))
+    log.info("login-consumer %s starts with %s", __version__, json.dumps(describe(settings)))
     run(settings)
     return 0
 
