@@ -56,7 +56,8 @@ class ActionModule(ActionBase):
                 continue
             if name not in specs[role]:
                 near = difflib.get_close_matches(name, specs[role], n=1)
-                hint = f"did you mean {near[0]}?" if near else f"roles/{role}/meta/argument_specs.yml lists its settings"
+                listing = f"roles/{role}/meta/argument_specs.yml lists its settings"
+                hint = f"did you mean {near[0]}?" if near else listing
                 problems.append(f"{name} is not a setting of role {role}: {hint}")
                 continue
             option = spec_of(specs[role][name])
