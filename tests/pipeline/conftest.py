@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from testinfra.host import Host
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE), str(HERE.parent / "support")]
+# kafka-python reads its schemas that way, a hundred times.
+warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
 
 from account import Ledger  # noqa: E402  (found by the path set above)
 from deployment import Deployment, Tunnel, elasticsearch_client, kafka_options  # noqa: E402

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from account import NOT_YET, Account, Ledger
 from deployment import Deployment, Tunnel
+from kafka.errors import KafkaError
 from playbook import ROOT
 from testinfra.host import Host
 from waiting import wait_until
@@ -33,7 +34,7 @@ def stand_still(host: Host, ledger: Ledger) -> tuple[Account, int]:
 
 def wait_for_flow(ledger: Ledger) -> None:
     """Wait until events that did not exist at the call are documents."""
-    ends = wait_until(ledger.ends, "Kafka answers", 120, ignoring=(Exception,))
+    ends = wait_until(ledger.ends, "Kafka answers", 120, ignoring=(KafkaError,))
     newer = {partition: end + 1 for partition, end in ends.items()}
     wait_until(
         lambda: any(ledger.done().get(partition, 0) >= end for partition, end in newer.items()),

@@ -82,10 +82,9 @@ class Deployment:
 
     def python(self, program: str, user: str = "root") -> Any:
         """Run a Python program on the host, given by standard input so that it shows nowhere; return its JSON."""
-        become = [] if user == self.ssh_user else ["sudo", "-n", "-u", user]
-        done = subprocess.run(
-            [*self.ssh(), *become, "python3", "-"], input=program, capture_output=True, text=True, check=False
-        )
+        root = [] if self.ssh_user == "root" else ["sudo", "-n"]
+        command = [*self.ssh(), *root, "runuser", "-u", user, "--", "python3", "-"]
+        done = subprocess.run(command, input=program, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
