@@ -239,3 +239,9 @@ def test_offsets_without_a_record_are_counted(
 ) -> None:
     place = place_after(before, Counts(read=count, offsets={("login-events", 2): read}), {})
     assert place == Place({2: read.next}, skipped, None)
+
+
+def test_the_account_of_an_empty_batch_is_filed_under_its_own_time() -> None:
+    place = place_after({0: 9}, Counts(), {0: 9})
+    action = progress_lines("lineage", 4, "login-events", Counts(), place, Times(10, 5, 5, TEN)).splitlines()[0]
+    assert json.loads(action)["index"]["_index"] == "login-pipeline-2026.03"

@@ -95,7 +95,8 @@ def progress_lines(lineage: str, batch: int, topic: str, counts: Counts, place: 
             "max": times.done - counts.arrival_first,
         }
     # by the records' time, not the clock: a replay in the next month must meet its own document
-    action = {"_index": index_name(PIPELINE, counts.arrival_last or 0), "_id": f"{lineage}-{batch}"}
+    moment = times.done if counts.arrival_last is None else counts.arrival_last
+    action = {"_index": index_name(PIPELINE, moment), "_id": f"{lineage}-{batch}"}
     return orjson.dumps({"index": action}) + b"\n" + orjson.dumps(fields) + b"\n"
 
 
