@@ -24,6 +24,7 @@ TESTHOST = ROOT / "tools/testhost/testhost"
 @pytest.fixture(scope="session")
 def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareHost]:
     ssh = tmp_path_factory.mktemp("ssh")
+    subprocess.run([TESTHOST, "down", NAME], check=True)  # what an interrupted run may have left
     subprocess.run([TESTHOST, "up", NAME, ssh], env={**os.environ, "TESTHOST_SSH_PORT": SSH_PORT}, check=True)
     try:
         options = f"-o UserKnownHostsFile={ssh}/known_hosts -o IdentitiesOnly=yes"
