@@ -122,7 +122,7 @@ def maven_jars(coordinates: Sequence[str], transitive: bool, repository: Path, f
     folder.mkdir(parents=True)
     pom = folder.parent / "pom.xml"
     pom.write_text(
-        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<project><modelVersion>4.0.0</modelVersion>"
         "<groupId>local</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging>"
         f"<dependencies>{dependencies}</dependencies></project>\n"
     )

@@ -8,24 +8,20 @@ the password is left for the client to find wrong, which it logs and does not ra
 
 import gc
 import logging
-import socket
-import ssl
 import time
 from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
+from login_common.network import NetworkFault, handshake, host_and_port
 from login_common.settings import KafkaSettings, SettingsError
 
 from login_producer.settings import DeliverySettings
 
-_PROBE_TIMEOUT_S = 3.0
 _BOOTSTRAP_TIMEOUT_MS = 10_000
 _METADATA_TIMEOUT_MS = 5_000
 _RECONNECT_MAX_MS = 5_000
 _RECENT_S = 60.0
-_HOSTNAME_MISMATCH = 62  # X509_V_ERR_HOSTNAME_MISMATCH of OpenSSL
-_ADDRESS_MISMATCH = 64  # X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
 class UnreachableError(Exception):
@@ -44,7 +40,7 @@ class Connection:
     def open(self) -> Any:
         """Return a KafkaProducer that has authenticated and knows the topic.
 
-        Raises UnreachableError, at the latest after 15 s and 3 s for each server.
+        Raises UnreachableError, at the latest after 15 s and 5 s for each server.
         """
         self._errors.clear()
         gc.collect()  # a KafkaProducer that failed to connect leaves sockets open in reference cycles
@@ -103,40 +99,13 @@ class Connection:
         """Return None if at least one server completes TLS, else what is wrong with each."""
         causes = []
         for server in self._kafka.bootstrap_servers:
-            cause = self._probe(server)
-            if cause is None:
+            try:
+                handshake(*host_and_port(server), self._kafka.ca_file)
+            except NetworkFault as fault:
+                causes.append(f"{server}: {fault}")
+            else:
                 return None
-            causes.append(f"{server}: {cause}")
         return "; ".join(causes)
-
-    def _probe(self, server: str) -> str | None:
-        host, _, port = server.rpartition(":")
-        host = host.strip("[]")
-        ca_file = self._kafka.ca_file
-        try:
-            context = ssl.create_default_context(cafile=ca_file)
-        except OSError as error:  # includes SSLError
-            return f"CA file {ca_file} cannot be used: {error}"
-        try:
-            with (
-                socket.create_connection((host, int(port)), timeout=_PROBE_TIMEOUT_S) as plain,
-                context.wrap_socket(plain, server_hostname=host),
-            ):
-                return None
-        except socket.gaierror as error:
-            return f"the name cannot be resolved ({error.strerror}): check DNS or /etc/hosts"
-        except ConnectionRefusedError:
-            return "connection refused: Kafka is not running there, or listens on another port"
-        except TimeoutError:
-            return f"no answer within {_PROBE_TIMEOUT_S:.0f} s: host down, or a firewall in between"
-        except ssl.SSLCertVerificationError as error:
-            if error.verify_code in (_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH):
-                return f"TLS: the certificate is for another host name ({error.verify_message})"
-            return f"TLS: the certificate is not trusted by {ca_file} ({error.verify_message})"
-        except ssl.SSLError as error:
-            return f"TLS: no handshake, is this the TLS listener? ({error.reason})"
-        except OSError as error:
-            return f"{error.strerror or error}"
 
 
 class _ClientErrors(logging.Handler):

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A way to a service, taken hop by hop, so that the first hop that fails names the fault."""
 
-import socket
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-_TIMEOUT_S = 5.0
+from login_common.network import NetworkFault, connect, handshake, resolve
 
 
 class HopFailed(Exception):
@@ -24,49 +22,19 @@ class Hop(NamedTuple):
 def network_hops(service: str, addresses: list[tuple[str, int]], ca_file: Path, setting: str) -> list[Hop]:
     """Return the hops name, port and TLS to all `addresses` (host, port); `setting` names their setting."""
 
-    def each(test: Callable[[str, int], None]) -> Callable[[], str]:
+    def each(step: Callable[[str, int], object]) -> Callable[[], str]:
         def all_addresses() -> str:
             for host, port in addresses:
-                test(host, port)
+                try:
+                    step(host, port)
+                except NetworkFault as fault:
+                    raise HopFailed(f"{host}:{port}: {fault}; check {setting} and ca_file") from None
             return ", ".join(f"{host}:{port}" for host, port in addresses)
 
         return all_addresses
 
-    def name(host: str, port: int) -> None:
-        try:
-            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise HopFailed(f"{host} does not resolve ({error.strerror}); check {setting} and DNS") from None
-
-    def port(host: str, port: int) -> None:
-        try:
-            socket.create_connection((host, port), _TIMEOUT_S).close()
-        except OSError as error:
-            raise HopFailed(
-                f"{host}:{port} takes no connection ({error}); is {service} running, is a firewall between?"
-            ) from None
-
-    def tls(host: str, port: int) -> None:
-        try:
-            context = ssl.create_default_context(cafile=str(ca_file))
-        except OSError as error:
-            raise HopFailed(f"the CA file {ca_file} cannot be used ({error}); check ca_file") from None
-        try:
-            with (
-                socket.create_connection((host, port), _TIMEOUT_S) as plain,
-                context.wrap_socket(plain, server_hostname=host),
-            ):
-                pass
-        except ssl.SSLCertVerificationError as error:
-            raise HopFailed(
-                f"the certificate of {host}:{port} is not accepted ({error.verify_message}); "
-                f"check ca_file, the names in the certificate and the clocks"
-            ) from None
-        except OSError as error:
-            raise HopFailed(f"no TLS with {host}:{port} ({error}); is it the TLS port of {service}?") from None
-
     return [
-        Hop(f"{service}: name", each(name)),
-        Hop(f"{service}: port", each(port)),
-        Hop(f"{service}: TLS", each(tls)),
+        Hop(f"{service}: name", each(resolve)),
+        Hop(f"{service}: port", each(lambda host, port: connect(host, port).close())),
+        Hop(f"{service}: TLS", each(lambda host, port: handshake(host, port, ca_file))),
     ]

@@ -6,6 +6,7 @@ import re
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
+from login_common.network import host_and_port
 from login_common.settings import SettingsError
 
 from login_consumer.hops import Hop, HopFailed, network_hops
@@ -47,10 +48,7 @@ def is_outage(failure: str) -> bool:
 
 def kafka_hops(kafka: Kafka) -> list[Hop]:
     """Return the hops to the topic: name, port, TLS, credentials, topic."""
-    addresses = []
-    for server in kafka.bootstrap_servers:
-        host, _, port = server.rpartition(":")
-        addresses.append((host.strip("[]"), int(port)))
+    addresses = [host_and_port(server) for server in kafka.bootstrap_servers]
 
     def credentials() -> str:
         _consumer(kafka).close()
