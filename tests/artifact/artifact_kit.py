@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,19 @@ class Outcome:
 Play = Callable[..., Outcome]
 
 
-def run_role(tmp_path: Path, entry: str, *options: str, env: dict[str, str] | None = None, **variables: Any) -> Outcome:
-    """Run an entry point of the role on this machine; its cache and all that it makes is below `tmp_path`."""
+def run_role(
+    tmp_path: Path,
+    entry: str,
+    *options: str,
+    env: dict[str, str] | None = None,
+    before: Sequence[dict[str, Any]] = (),
+    **variables: Any,
+) -> Outcome:
+    """Run an entry point of the role on this machine; its cache and all that it makes is below `tmp_path`.
+
+    `before` are variables of earlier calls of the same entry point in the same play. A handler `Told` is there to
+    be notified.
+    """
     playbook, config = tmp_path / "play.yml", tmp_path / "ansible.cfg"
     # Not the project's own file: its callbacks would mix with the report.
     config.write_text(f"[defaults]\nroles_path = {ROLE.parent}\ninject_facts_as_vars = false\npipelining = true\n")
@@ -53,15 +64,16 @@ def run_role(tmp_path: Path, entry: str, *options: str, env: dict[str, str] | No
     facts = ("available", "archive", "version", "build", "home", "changed")
     template = {name: f"{{{{ artifact_{name} | default('') }}}}" for name in facts}
     tasks = [
-        {"ansible.builtin.include_role": role},
+        *({"ansible.builtin.include_role": role, "vars": each} for each in [*before, variables]),
         {"name": "facts", "ansible.builtin.debug": {"msg": template}},
     ]
-    playbook.write_text(json.dumps([{"hosts": "box", "gather_facts": False, "tasks": tasks}]))
+    handlers = [{"name": "Told", "ansible.builtin.debug": {"msg": "the handler was notified"}}]
+    playbook.write_text(json.dumps([{"hosts": "box", "gather_facts": False, "tasks": tasks, "handlers": handlers}]))
     inventory = tmp_path / "hosts.json"
     box = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     inventory.write_text(json.dumps({"all": {"hosts": {"box": box}}}))
     extra = tmp_path / "extra.json"
-    extra.write_text(json.dumps({"artifact_cache_dir": str(tmp_path / "cache"), **variables}))
+    extra.write_text(json.dumps({"artifact_cache_dir": str(tmp_path / "cache")}))
     done = subprocess.run(
         [
             Path(sys.executable).with_name("ansible-playbook"),
@@ -88,8 +100,10 @@ def run_role(tmp_path: Path, entry: str, *options: str, env: dict[str, str] | No
     report = json.loads(done.stdout)
     results = [task["hosts"].get("box", {}) for task in report["plays"][0]["tasks"]]
     messages = [str(item.get("msg", "")) for result in results for item in [result, *result.get("results", [])]]
-    last = report["plays"][0]["tasks"][-1]
-    shown = last["hosts"]["box"].get("msg") if last["task"]["name"] == "facts" else None
+    shown = next(
+        (task["hosts"]["box"].get("msg") for task in report["plays"][0]["tasks"] if task["task"]["name"] == "facts"),
+        None,
+    )
     return Outcome(done.returncode, "\n".join(messages), report["stats"]["box"], shown or {})
 
 

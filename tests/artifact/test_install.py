@@ -46,6 +46,21 @@ def test_second_run_changes_nothing(tmp_path: Path, play: Play) -> None:
         assert result.facts["changed"] is False
 
 
+def test_the_callers_handler_is_notified_of_a_new_build_only(tmp_path: Path, play: Play) -> None:
+    wanted = release(tmp_path, "1.0") | {"artifact_notify": ["Told"]}
+    told = ["the handler was notified" in play("install", *options, **wanted).text for options in (["--check"], [], [])]
+    assert told == [True, True, False]
+
+
+def test_each_of_two_products_in_a_play_is_told_by_its_own_build(tmp_path: Path, play: Play) -> None:
+    first = release(tmp_path, "1.0")
+    second = release(tmp_path, "1.1") | {"artifact_dest": str(tmp_path / "second")}
+    first["artifact_checksums"] |= second["artifact_checksums"]
+    play("install", before=[first], **second)
+    again = play("install", before=[first], **second)
+    assert (again.returncode, again.changed) == (0, 0), again.text
+
+
 def test_the_build_before_stays(tmp_path: Path, play: Play) -> None:
     for version in ("1.0", "1.1", "1.2"):
         assert play("install", **release(tmp_path, version)).returncode == 0

@@ -54,14 +54,14 @@ class KafkaSettings(BaseModel):
         if self.password is not None:
             return self.password.get_secret_value()
         assert self.password_file is not None  # noqa: S101  (kept by _one_password; tells the type checker)
-        return _read(self.password_file, "Kafka password file").removesuffix("\n")
+        return read_text(self.password_file, "Kafka password file").removesuffix("\n")
 
     def client_config(self) -> dict[str, object]:
         """Return keyword arguments for any kafka-python client (producer, consumer, admin).
 
         Raises SettingsError if the password or the CA file cannot be read.
         """
-        _read(self.ca_file, "CA file")  # kafka-python would only report a bootstrap time-out
+        read_text(self.ca_file, "CA file")  # kafka-python would only report a bootstrap time-out
         return {
             "bootstrap_servers": self.bootstrap_servers,
             "security_protocol": "SASL_SSL",
@@ -96,7 +96,7 @@ def load(model: type[S], path: Path, env_prefix: str) -> S:
             return env_settings, init_settings
 
     try:
-        content = tomllib.loads(_read(path, "settings file"))
+        content = tomllib.loads(read_text(path, "settings file"))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: this is not valid TOML: {error}") from None
     overridden = _overrides(model, env_prefix)
@@ -117,7 +117,11 @@ def describe(settings: BaseModel) -> dict[str, Any]:
     return described
 
 
-def _read(path: Path, what: str) -> str:
+def read_text(path: Path, what: str) -> str:
+    """Return the text of a file that settings name; `what` says what it is.
+
+    Raises SettingsError if it cannot be read.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from login_common.settings import KafkaSettings, SettingsError, load
+from login_common.settings import KafkaSettings, load, read_text
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 DEFAULT_FILE = Path("/etc/login-consumer/consumer.toml")
@@ -63,13 +63,7 @@ class Elasticsearch(_Section):
         if self.api_key is not None:
             return self.api_key.get_secret_value()
         assert self.api_key_file is not None  # noqa: S101  (kept by _one_key; tells the type checker)
-        try:
-            return self.api_key_file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"{self.api_key_file}: the API key file cannot be read: {error}; "
-                "check elasticsearch.api_key_file and that this user may read it"
-            ) from None
+        return read_text(self.api_key_file, "API key file (elasticsearch.api_key_file)").strip()
 
 
 class Events(_Section):
