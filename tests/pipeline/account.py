@@ -45,11 +45,11 @@ class Ledger:
     def done(self) -> dict[int, int]:
         """Return the offset after the last record that the consumer has dealt with, by partition."""
         self._elastic.indices.refresh(index="login-*")
-        newest = [{"@timestamp": "desc"}, {"batch": "desc"}]
+        newest = [{"sequence": "desc"}]
         hits = self._elastic.search(
             index="login-pipeline-*", query={"term": {"topic": self._topic}}, sort=newest, size=1
         )["hits"]["hits"]
-        return {each["partition"]: each["next"] for hit in hits for each in hit["_source"]["offsets"]}
+        return {each["partition"]: each["next"] for hit in hits for each in hit["_source"]["ranges"]}
 
     def wait_for(self, ends: dict[int, int], seconds: float = 120) -> None:
         """Wait until the consumer has dealt with everything before these offsets."""

@@ -18,6 +18,7 @@ from login_consumer.documents import (
     METRICS,
     PIPELINE,
     Origin,
+    Topic,
     WindowKey,
     dead_letter,
     event_document,
@@ -27,12 +28,12 @@ from login_consumer.documents import (
     metric_update,
     window_key,
 )
-from login_consumer.progress import Place, Times, place_after, progress_lines
+from login_consumer.progress import Batch, Progress, Times, progress_lines
 from login_consumer.reasons import Reason, Rejected
 
 TEN = 1_772_359_200_000  # 2026-03-01T10:00:00Z
 NEW_YEAR = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-ORIGIN = Origin("login-events", 2, 77, TEN + 5)
+ORIGIN = Origin(Topic("login-events", "T1"), 2, 77, TEN + 5)
 FULL = Event("e-1", "u1", TEN, "Firefox", "DE", "failure", "192.0.2.1", "192.0.2.1", "Mozilla/5.0", "bad password")
 BARE = Event(None, "u1", TEN, None, None, "unknown", None, None, None, None)
 REPOSITORY = Path(__file__).parents[3]
@@ -58,14 +59,13 @@ def full_progress() -> dict[str, Any]:
         duplicates=1,
         dead=Counter({"not_json": 1}),
         windows=Counter({WindowKey(TEN, "DE", "Firefox", "success"): 2}),
-        offsets={("login-events", 2): OffsetRange(70, 74)},
-        arrival_first=TEN,
+        offsets={2: [OffsetRange(70, 74)]},
+        arrivals=Counter({TEN: 1, TEN + 10: 3}),
         arrival_last=TEN + 10,
-        arrival_sum=4 * TEN + 20,
     )
-    place = place_after({0: 9, 2: 70}, counts, {0: 15, 2: 74})
-    lines = progress_lines("lineage", 4, "login-events", counts, place, Times(10, 5, 5, TEN + 100))
-    return dict(json.loads(lines.splitlines()[1]))
+    ranges = {0: OffsetRange(9, 9), 2: OffsetRange(68, 74)}
+    batch = Batch("lineage", 4, 17, Topic("login-events", "T1"), ranges, {"schema": 1}, 6, "two records")
+    return dict(json.loads(progress_lines(batch, counts, Times(10, 5, 5, TEN + 100)).splitlines()[1]))
 
 
 def leaves(fields: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -102,7 +102,7 @@ def mapped(name: str) -> tuple[set[str], set[str]]:
     ("name", "document"),
     [
         (EVENTS, full_event()),
-        (METRICS, full_metric()),
+        (METRICS, full_metric() | {"rebuild": "a mark"}),
         (DEAD_LETTERS, full_letter()),
         (PIPELINE, full_progress()),
     ],
@@ -129,13 +129,13 @@ def test_event_in_ecs() -> None:
         "user": {"id": "u1"},
         "source": {"address": "192.0.2.1", "ip": "192.0.2.1", "geo": {"country_iso_code": "DE"}},
         "user_agent": {"name": "Firefox", "original": "Mozilla/5.0"},
-        "login": {"late": True, "kafka": {"topic": "login-events", "partition": 2, "offset": 77}},
+        "login": {"late": True, "kafka": {"topic": "login-events", "topic_id": "T1", "partition": 2, "offset": 77}},
     }
 
 
 def test_absent_fields_are_absent() -> None:
     document = event_document(BARE, ORIGIN, "month", False, TEN)
-    assert document.id == "login-events-2-77"
+    assert document.id == "T1-2-77"
     fields = json.loads(document.source)
     assert fields["event"]["id"] == document.id
     assert set(fields) == {"@timestamp", "ecs", "event", "user", "login"}
@@ -215,33 +215,26 @@ def test_metric_update_is_guarded_by_lineage_and_batch() -> None:
     assert body["upsert"]["window_end"] == "2026-03-01T10:01:00.000Z"
 
 
-def test_progress_tells_latency_and_offsets() -> None:
+def test_progress_tells_latency_offsets_and_loss() -> None:
     progress = full_progress()
-    assert progress["latency_ms"] == {"mean": 95, "max": 100}
-    assert progress["ranges"] == [{"partition": 2, "first": 70, "next": 74}]
-    assert progress["offsets"] == [{"partition": 0, "next": 9}, {"partition": 2, "next": 74}]
+    assert progress["latency_ms"] == {"p50": 90, "p95": 100, "p99": 100, "max": 100}
+    assert progress["ranges"] == [
+        {"partition": 0, "first": 9, "next": 9},
+        {"partition": 2, "first": 68, "next": 74},
+    ]
     assert progress["records_per_second"] == 200.0
-    assert (progress["lag"], progress["skipped"]) == (6, 0)
+    assert (progress["lag"], progress["lag_seconds"], progress["skipped"]) == (6, 0.09, 2)
+    assert progress["skipped_ranges"] == [{"partition": 2, "first": 68, "next": 70}]
+    assert progress["loss"] == "two records"
 
 
-@pytest.mark.parametrize(
-    ("before", "read", "count", "skipped"),
-    [
-        ({}, OffsetRange(100, 104), 4, 0),  # a first start: nothing is known to be missing
-        ({2: 100}, OffsetRange(100, 104), 4, 0),
-        ({2: 40}, OffsetRange(100, 104), 4, 60),  # retention was quicker
-        ({2: 100}, OffsetRange(100, 110), 4, 6),
-        ({2: 104}, OffsetRange(100, 104), 4, 0),  # a replay
-    ],
-)
-def test_offsets_without_a_record_are_counted(
-    before: dict[int, int], read: OffsetRange, count: int, skipped: int
-) -> None:
-    place = place_after(before, Counts(read=count, offsets={("login-events", 2): read}), {})
-    assert place == Place({2: read.next}, skipped, None)
+def test_progress_is_read_back() -> None:
+    read = Progress.of(full_progress())
+    assert (read.id, read.sequence, read.topic_id, read.shape) == ("lineage-4", 17, "T1", {"schema": 1})
+    assert read.offsets == {0: 9, 2: 74}
 
 
 def test_the_account_of_an_empty_batch_is_filed_under_its_own_time() -> None:
-    place = place_after({0: 9}, Counts(), {0: 9})
-    action = progress_lines("lineage", 4, "login-events", Counts(), place, Times(10, 5, 5, TEN)).splitlines()[0]
+    batch = Batch("lineage", 4, 17, Topic("login-events", "T1"), {}, {})
+    action = progress_lines(batch, Counts(), Times(10, 5, 5, TEN)).splitlines()[0]
     assert json.loads(action)["index"]["_index"] == "login-pipeline-2026.03"

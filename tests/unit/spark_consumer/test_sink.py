@@ -186,26 +186,26 @@ def test_what_an_operator_must_cure_is_given_back_at_once(
 
 
 def stored(id_: str, offset: int) -> dict[str, Any]:
-    place = {"login": {"kafka": {"topic": "login-events", "partition": 0, "offset": offset}}}
+    place = {"login": {"kafka": {"topic": "login-events", "topic_id": "T1", "partition": 0, "offset": offset}}}
     return {"_index": "login-events-2026.03", "_id": id_, "found": True, "_source": place}
 
 
 def test_a_replica_that_lags_is_asked_again(sink_with: Callable[[Client], Sink]) -> None:
     missing = {"_index": "login-events-2026.03", "_id": "b", "found": False}
     client = Client({"docs": [stored("a", 1), missing]}, {"docs": [stored("a", 1), stored("b", 2)]})
-    assert sink_with(client).origins(documents("a", "b")) == [("login-events", 0, 1), ("login-events", 0, 2)]
+    assert sink_with(client).places(documents("a", "b")) == [("T1", 0, 1), ("T1", 0, 2)]
 
 
 def test_a_document_that_cannot_be_read_gives_the_batch_back(sink_with: Callable[[Client], Sink]) -> None:
     client = Client(*[{"docs": [{"_index": "login-events-2026.03", "_id": "a", "found": False}]}] * 100)
     with pytest.raises(Unavailable, match="1 documents exist but cannot be read"):
-        sink_with(client).origins(documents("a"))
+        sink_with(client).places(documents("a"))
 
 
 def test_nothing_to_do_asks_nothing(sink_with: Callable[[Client], Sink]) -> None:
     client = Client()
     assert sink_with(client).create([]) == []
-    assert sink_with(client).origins([]) == []
+    assert sink_with(client).places([]) == []
     assert client.asked == []
 
 

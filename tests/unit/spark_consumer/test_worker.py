@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from login_consumer import worker as worker_module
 from login_consumer.counts import Counts, OffsetRange
-from login_consumer.documents import Document
+from login_consumer.documents import Document, Place, Topic
 from login_consumer.elastic import Unavailable
 from login_consumer.settings import Settings
 from login_consumer.sink import CREATED, Item
@@ -40,9 +40,9 @@ class Store:
         self.documents[document.target, document.id] = json.loads(document.source)
         return CREATED
 
-    def origins(self, documents: Sequence[Document]) -> list[tuple[str, int, int]]:
+    def places(self, documents: Sequence[Document]) -> list[Place]:
         places = [self.documents[each.target, each.id]["login"]["kafka"] for each in documents]
-        return [(place["topic"], place["partition"], place["offset"]) for place in places]
+        return [Place(place["topic_id"], place["partition"], place["offset"]) for place in places]
 
     def named(self, prefix: str) -> list[dict[str, Any]]:
         return [fields for (target, _), fields in self.documents.items() if target.startswith(prefix)]
@@ -72,8 +72,8 @@ def records(values: Sequence[bytes | None], first: int = 0, kind: int = LOG_APPE
     return pa.RecordBatch.from_arrays(columns, names=list(COLUMNS))
 
 
-def run(settings: Settings, *batches: pa.RecordBatch) -> Counts:
-    (row,) = Worker(settings)(batches)
+def run(settings: Settings, *batches: pa.RecordBatch, topic_id: str = "T1") -> Counts:
+    (row,) = Worker(settings, Topic("login-events", topic_id))(batches)
     return Counts.from_bytes(row.column("counts")[0].as_py())
 
 
@@ -84,7 +84,7 @@ def test_every_record_is_accounted_for(settings: Settings, store: Store) -> None
     counts.check()
     assert (counts.read, counts.indexed, counts.duplicates) == (6, 2, 1)
     assert counts.dead == {"not_json": 1, "null_value": 1, "refused": 1}
-    assert counts.offsets == {("login-events", 0): OffsetRange(10, 16)}
+    assert counts.offsets == {0: [OffsetRange(10, 16)]}
     assert counts.indices == {"login-events-2026.03"}
     assert list(counts.windows.values()) == [2]
     assert sorted(letter["offset"] for letter in store.named("login-dead-letters")) == [13, 14, 15]
@@ -113,6 +113,19 @@ def test_the_same_event_from_another_offset_is_a_duplicate(settings: Settings, s
     assert (counts.indexed, counts.duplicates, counts.windows.total()) == (0, 1, 0)
 
 
+def test_the_same_offset_of_a_topic_made_anew_is_another_record(settings: Settings, store: Store) -> None:
+    batch = records([message("a"), message(None), b"junk"])
+    run(settings, batch)
+    counts = run(settings, batch, topic_id="T2")
+    assert (counts.indexed, counts.duplicates, counts.dead.total()) == (1, 1, 1)
+    assert len(store.named("login-dead-letters")) == 2
+
+
+def test_gaps_in_the_offsets_are_kept(settings: Settings, store: Store) -> None:
+    counts = run(settings, records([message("a")], first=3), records([message("b")], first=7))
+    assert counts.offsets == {0: [OffsetRange(3, 4), OffsetRange(7, 8)]}
+
+
 def test_equal_events_without_an_id_are_two_events(settings: Settings, store: Store) -> None:
     assert run(settings, records([message(None), message(None)])).indexed == 2
 
@@ -120,13 +133,13 @@ def test_equal_events_without_an_id_are_two_events(settings: Settings, store: St
 def test_several_arrow_batches_make_one_account(settings: Settings, store: Store) -> None:
     counts = run(settings, *(records([message(f"e{number}")], first=number) for number in range(7)))
     assert (counts.read, counts.indexed) == (7, 7)
-    assert counts.offsets == {("login-events", 0): OffsetRange(0, 7)}
+    assert counts.offsets == {0: [OffsetRange(0, 7)]}
 
 
 def test_an_unavailable_store_is_told_and_the_input_read_to_its_end(settings: Settings, store: Store) -> None:
     store.fault = "it is away"
     batches = iter([records([message("a")], first=number) for number in range(9)])
-    (row,) = Worker(settings)(batches)
+    (row,) = Worker(settings, Topic("login-events", "T1"))(batches)
     assert Counts.from_bytes(row.column("counts")[0].as_py()).unavailable == "it is away"
     assert next(batches, None) is None
 

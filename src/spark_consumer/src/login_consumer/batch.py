@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from login_common.settings import SettingsError
 
-from login_consumer.counts import Counts
-from login_consumer.documents import METRICS, index_name, metric_update
+from login_consumer import checkpoint
+from login_consumer.counts import Counts, OffsetRange
+from login_consumer.documents import METRICS, Topic, index_name, metric_update
 from login_consumer.elastic import Unavailable
 from login_consumer.outage import Outage
-from login_consumer.progress import Offsets, Progress, Times, place_after, progress_lines
+from login_consumer.plan import Plan
+from login_consumer.progress import Batch, Offsets, Ranges, Times, progress_lines
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.worker import RESULT_SCHEMA, Worker
@@ -39,11 +41,13 @@ class BatchWriter:
     last batch of the lineage that it took in.
     """
 
-    def __init__(self, settings: Settings, lineage: str, progress: Progress | None, stopping: threading.Event) -> None:
+    def __init__(self, settings: Settings, topic: Topic, lineage: str, plan: Plan, stopping: threading.Event) -> None:
         self._settings = settings
+        self._topic = topic
         self._lineage = lineage
         self._stopping = stopping
-        self._offsets = dict(progress.offsets) if progress else {}
+        self._offsets = plan.start
+        self._sequence = plan.sequence + bool(plan.loss)  # the record of the loss has the first
         self._sink = Sink(settings.elasticsearch)
         self._last_read = settings.spark.small_batch  # not known yet: a backlog may wait
         self.idle = threading.Event()
@@ -90,19 +94,31 @@ class BatchWriter:
             self._refresh(counts)
         refreshed = time.monotonic()
         times = Times(_ms(written - started), _ms(merged - written), _ms(refreshed - merged), _ms(time.time()))
-        place = place_after(self._offsets, counts, self.latest())
-        if place.skipped:
-            log.warning("batch %d: %d offsets held no record any more, see allow_data_loss", batch, place.skipped)
-        topic = self._settings.kafka.topic
-        self._put([progress_lines(self._lineage, batch, topic, counts, place, times)], "a progress document")
-        self._offsets = place.offsets
+        this = self._describe(batch)
+        if gaps := this.skipped(counts):
+            told = [
+                f"{each.first} to {each.next - 1} of partition {p}" for p, ranges in gaps.items() for each in ranges
+            ]
+            log.warning("batch %d: Kafka did not hold the offsets %s any more", batch, ", ".join(told))
+        self._put([progress_lines(this, counts, times)], "a progress document")
+        self._offsets, self._sequence = {p: each.next for p, each in this.ranges.items()}, self._sequence + 1
         self._last_read = counts.read
+
+    def _describe(self, batch: int) -> Batch:
+        planned = checkpoint.planned_offsets(self._settings.checkpoint_dir, batch, self._topic.name)
+        # a partition that was added begins at 0, one that Spark leaves out did not move
+        ends = self._offsets | planned
+        ranges: Ranges = {p: OffsetRange(self._offsets.get(p, 0), end) for p, end in ends.items()}
+        known = self.latest()
+        lag = sum(max(0, end - ends.get(partition, 0)) for partition, end in known.items()) if known else None
+        shape = checkpoint.shape_of(self._settings)
+        return Batch(self._lineage, batch, self._sequence, self._topic, ranges, shape, lag)
 
     def _run_workers(self, frame: "DataFrame") -> Counts:
         if self._last_read < self._settings.spark.small_batch:
             frame = frame.coalesce(1)
         counts = Counts()
-        for row in frame.mapInArrow(Worker(self._settings), RESULT_SCHEMA).collect():
+        for row in frame.mapInArrow(Worker(self._settings, self._topic), RESULT_SCHEMA).collect():
             counts.add(Counts.from_bytes(bytes(row.counts)))
         if counts.unavailable:
             raise Unavailable(counts.unavailable)

@@ -4,6 +4,7 @@
 Kafka is only read. In Elasticsearch an index of its own is made, filled through Spark, read and removed.
 """
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +17,10 @@ from elasticsearch import Elasticsearch
 from login_common.settings import SettingsError
 
 from login_consumer.contract import Event
-from login_consumer.documents import EVENTS, Document, Origin, event_document
+from login_consumer.documents import EVENTS, Document, Origin, Topic, event_document
 from login_consumer.elastic import FAILURES, Unavailable, cause, connect
 from login_consumer.hops import Hop, HopFailed, network_hops
-from login_consumer.kafka_side import kafka_hops, lasting_cause, resume_at, topic_ends
+from login_consumer.kafka_side import kafka_hops, lasting_cause, topic_ends
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import kafka_options, session
@@ -116,8 +117,10 @@ class _Probe:
         from pyspark.errors import PySparkException
 
         assert self._spark is not None  # noqa: S101  (a hop before this one started it)
-        end = resume_at(self._settings.kafka, topic_ends(self._settings.kafka))
-        options = kafka_options(self._settings.kafka, end) | {"endingOffsets": "latest"}
+        ends = {str(partition): end for partition, end in topic_ends(self._settings.kafka).items()}
+        options = kafka_options(self._settings.kafka, json.dumps({self._settings.kafka.topic: ends})) | {
+            "endingOffsets": "latest"
+        }
         del options["maxOffsetsPerTrigger"]  # for streams only
         try:
             self._spark.read.format("kafka").options(**options).load().count()
@@ -158,7 +161,9 @@ def _write_documents(settings: Settings, index: str, batches: Iterable[pa.Record
     event = Event(None, "check", now, "Firefox", "DE", "success", "192.0.2.1", "192.0.2.1", "Mozilla/5.0", "check")
     faults: list[str] = []
     for batch in batches:
-        origins = [Origin(settings.kafka.topic, 0, number, now) for number in batch.column(0).to_pylist()]
+        origins = [
+            Origin(Topic(settings.kafka.topic, "check"), 0, number, now) for number in batch.column(0).to_pylist()
+        ]
         documents = [
             Document(index, origin.id, event_document(event, origin, "month", True, now).source) for origin in origins
         ]

@@ -4,11 +4,15 @@
 import fcntl
 import json
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from login_consumer.documents import SCHEMA, WindowKey
+from login_consumer.progress import Offsets, Shape
 from login_consumer.settings import Settings
 
 _FILE = "login-consumer.json"  # inside the checkpoint, so that both are lost or moved together
@@ -37,7 +41,8 @@ def locked(directory: Path) -> Iterator[None]:
             file.seek(0)
             raise CheckpointError(
                 f"another consumer (process {file.read().strip() or 'unknown'}) uses the checkpoint "
-                f"{directory}; stop it first, or give this one its own checkpoint_dir"
+                f"{directory}; stop it first (systemctl stop login-consumer: nothing is lost meanwhile), "
+                "or give this one its own checkpoint_dir"
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -45,43 +50,108 @@ def locked(directory: Path) -> Iterator[None]:
         yield
 
 
-def last_batch(directory: Path) -> int | None:
-    """Return the number of the last batch that Spark planned, or None for a fresh checkpoint."""
-    return max((int(file.name) for file in directory.glob("offsets/*") if file.name.isdigit()), default=None)
-
-
-def lineage(settings: Settings) -> str:
-    """Return the id of this checkpoint's row of batches; a fresh checkpoint gets a new one.
-
-    Raises CheckpointError if the settings count or name things otherwise than the checkpoint's batches did.
-    """
-    file = settings.checkpoint_dir / _FILE
-    shape = {
-        "kafka.topic": settings.kafka.topic,
-        "metrics.window_seconds": settings.metrics.window_seconds,
+def shape_of(settings: Settings) -> Shape:
+    """Return what decides how events are counted and where they are stored."""
+    return {
         "events.period": settings.events.period,
+        "metrics.window_seconds": settings.metrics.window_seconds,
+        "metrics.keys": list(WindowKey._fields),
+        "schema": SCHEMA,
     }
-    if last_batch(settings.checkpoint_dir) is None:
-        # batches are numbered from 0 again, which the old lineage would take for replays
-        state = {"lineage": str(uuid.uuid4()), "shape": shape}
-        replacement = file.with_suffix(".new")
-        replacement.write_text(json.dumps(state, indent=1), encoding="utf-8")
-        replacement.replace(file)
-        return str(state["lineage"])
-    if not file.exists():
-        raise CheckpointError(
-            f"{file} is missing, so replays cannot be told from new batches; move "
-            f"{settings.checkpoint_dir} away: the consumer then goes on after the last batch"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint says. All empty: a fresh one. With a `fault` nothing else counts."""
+
+    fault: str = ""
+    planned: int | None = None
+    """The last batch that Spark planned."""
+    committed: int | None = None
+    """The last batch that it noted as done."""
+    next: Offsets = field(default_factory=dict)
+    """Where it goes on: the start of the planned batch if that was not committed, else its end."""
+    lineage: str = ""
+    topic_id: str = ""
+    shape: Shape = field(default_factory=dict)
+    follows: str = ""
+    """The id of the progress document after which its lineage began, empty if there was none."""
+
+
+def read(directory: Path, topic: str) -> Checkpoint:
+    """Return the state of the checkpoint in `directory`."""
+    planned, committed = _newest(directory / "offsets"), _newest(directory / "commits")
+    if planned is None:
+        return Checkpoint()
+    try:
+        state = json.loads((directory / _FILE).read_text(encoding="utf-8"))
+        json.loads((directory / "metadata").read_text(encoding="utf-8"))
+        end = planned_offsets(directory, planned, topic)
+        if committed is not None:
+            _log_lines(directory / "commits" / str(committed))
+        start = planned_offsets(directory, planned - 1, topic) if planned else _initial_offsets(directory, topic)
+        following = end if committed == planned else start | {p: 0 for p in end if p not in start}
+        return Checkpoint(
+            "", planned, committed, following, state["lineage"], state["topic_id"], state["shape"], state["follows"]
         )
-    state = json.loads(file.read_text(encoding="utf-8"))
-    changed = [
-        f"{name} was {state['shape'].get(name)!r} and is now {value!r}"
-        for name, value in shape.items()
-        if state["shape"].get(name) != value
-    ]
-    if changed:
-        raise CheckpointError(
-            f"{'; '.join(changed)}: old and new documents would stand side by side. Set it back, "
-            f"or delete the metrics of the time that both would cover and move {settings.checkpoint_dir} away"
-        )
-    return str(state["lineage"])
+    except (OSError, ValueError, KeyError) as error:
+        # such as an empty file: Spark renames its files into place, but does not wait until they are on the disk
+        return Checkpoint(fault=f"{type(error).__name__}: {error}", planned=planned)
+
+
+def planned_offsets(directory: Path, batch: int, topic: str) -> Offsets:
+    """Return where the batch ends. Raises OSError or ValueError if its file cannot be read."""
+    return _offsets(_log_lines(directory / "offsets" / str(batch))[-1], topic)
+
+
+def _initial_offsets(directory: Path, topic: str) -> Offsets:
+    # the file begins with a zero byte, for a Spark of old
+    return _offsets((directory / "sources/0/0").read_text(encoding="utf-8").lstrip("\0").split("\n", 1)[1], topic)
+
+
+def _log_lines(file: Path) -> list[str]:
+    version, *lines = file.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    if not version.startswith("v") or not lines:
+        raise ValueError(f"{file} is cut off")
+    for line in lines:
+        json.loads(line)
+    return lines
+
+
+def _offsets(line: str, topic: str) -> Offsets:
+    return {int(partition): offset for partition, offset in json.loads(line)[topic].items()}
+
+
+def _newest(directory: Path) -> int | None:
+    return max((int(file.name) for file in directory.glob("*") if file.name.isdigit()), default=None)
+
+
+def begin(directory: Path, lineage: str, topic_id: str, shape: Shape, follows: str) -> None:
+    """Note what the batches of a fresh checkpoint will belong to."""
+    directory.mkdir(exist_ok=True, mode=0o750)
+    state: dict[str, Any] = {"lineage": lineage, "topic_id": topic_id, "shape": shape, "follows": follows}
+    _write(directory, state)
+
+
+def adopt(directory: Path, shape: Shape) -> None:
+    """Note another shape in a checkpoint, if there is one."""
+    if (directory / _FILE).exists():
+        _write(directory, json.loads((directory / _FILE).read_text(encoding="utf-8")) | {"shape": shape})
+
+
+def _write(directory: Path, state: dict[str, Any]) -> None:
+    replacement = directory / f"{_FILE}.new"
+    with replacement.open("w", encoding="utf-8") as file:
+        json.dump(state, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    replacement.replace(directory / _FILE)
+
+
+def move_aside(directory: Path) -> Path | None:
+    """Rename the checkpoint out of the way, keeping it; return its new path, None if there is nothing in it."""
+    if not directory.exists() or not any(directory.iterdir()):
+        return None
+    aside = directory.with_name(f"{directory.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
+    directory.rename(aside)
+    return aside

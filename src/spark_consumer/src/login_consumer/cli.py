@@ -11,13 +11,19 @@ from login_common import logs
 from login_common.settings import SettingsError, describe
 
 from login_consumer import __version__
+from login_consumer.audit import as_text as audit_lines
+from login_consumer.audit import audit
 from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError
 from login_consumer.elastic import Unavailable
+from login_consumer.hops import HopFailed
+from login_consumer.rebuild import rebuild
 from login_consumer.run import QueryFailed, run
 from login_consumer.settings import DEFAULT_FILE, ENV_PREFIX, Settings, load_settings
 from login_consumer.sink import Sink
 from login_consumer.status import as_text, status
+from login_consumer.times import END_OF_TIME, moment
+from login_consumer.windows import Span
 
 log = logging.getLogger("login_consumer")
 
@@ -34,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except (CheckpointError, QueryFailed, Unavailable) as error:
+    except (CheckpointError, HopFailed, QueryFailed, Unavailable) as error:
         log.error("%s", error)
         return 1
 
@@ -55,6 +61,22 @@ def _parser() -> argparse.ArgumentParser:
     status_parser = commands.add_parser("status", help="show totals and the last batch")
     status_parser.add_argument("--json", action="store_true", help="as one JSON object")
     status_parser.set_defaults(command=_status)
+    audit_parser = commands.add_parser(
+        "audit",
+        help="compare Kafka, events, windows and dead letters; exit code 1 if they do not balance",
+        description="Audits all batches and windows, or the batches written and the windows that start in a time.",
+    )
+    audit_parser.add_argument("--json", action="store_true", help="as one JSON object")
+    audit_parser.set_defaults(command=_audit)
+    rebuild_parser = commands.add_parser(
+        "rebuild",
+        help="count windows anew from the stored events, while the consumer is stopped",
+        description="Counts all windows anew, or those that start in a time. All: also after a change of the windows.",
+    )
+    rebuild_parser.set_defaults(command=_rebuild)
+    for each in (audit_parser, rebuild_parser):
+        each.add_argument("--from", dest="first", type=moment, metavar="TIME", help="2026-03-01T10:00:00Z, or a date")
+        each.add_argument("--to", dest="next", type=moment, metavar="TIME", help="likewise; this time is not in it")
     return parser
 
 
@@ -73,3 +95,25 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
     told = Sink(settings.elasticsearch).ask(lambda client: status(client, settings.kafka.topic))
     print(json.dumps(told, indent=1) if options.json else "\n".join(as_text(told)))
     return 0
+
+
+def _audit(settings: Settings, options: argparse.Namespace) -> int:
+    found = audit(settings, _span(options))
+    print(json.dumps(found.as_json(), indent=1) if options.json else "\n".join(audit_lines(found)))
+    return 1 if found.faults else 0
+
+
+def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
+    done = rebuild(settings, _span(options), lambda line: print(line, flush=True))
+    print(f"{done.windows} windows count {done.events} events; {done.removed} stale windows were removed")
+    return 0
+
+
+def _span(options: argparse.Namespace) -> Span | None:
+    if options.first is None and options.next is None:
+        return None
+    first = 0 if options.first is None else options.first
+    after = END_OF_TIME if options.next is None else options.next
+    if first >= after:
+        raise SettingsError("--from must be before --to")
+    return Span(first, after)

@@ -2,25 +2,60 @@
 """What a task reports to the driver: counts, never documents."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
-from typing import Self
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 import orjson
 
 from login_consumer.documents import WindowKey
 
 
-@dataclass
-class OffsetRange:
-    """The records of one partition that were read: the first offset, and the one after the last."""
+class OffsetRange(NamedTuple):
+    """Records of one partition without a gap: the first offset, and the one after the last."""
 
     first: int
     next: int
 
-    def add(self, other: "OffsetRange") -> None:
-        """Widen to hold `other`."""
-        self.first = min(self.first, other.first)
-        self.next = max(self.next, other.next)
+
+def joined(ranges: Iterable[OffsetRange]) -> list[OffsetRange]:
+    """Return `ranges` in their order, those that touch or overlap made one, empty ones left out."""
+    result: list[OffsetRange] = []
+    for each in sorted(ranges):
+        if each.first >= each.next:
+            continue
+        if result and each.first <= result[-1].next:
+            result[-1] = OffsetRange(result[-1].first, max(result[-1].next, each.next))
+        else:
+            result.append(each)
+    return result
+
+
+def missing(wanted: OffsetRange, ranges: Iterable[OffsetRange]) -> list[OffsetRange]:
+    """Return what of `wanted` is in none of `ranges`."""
+    gaps, start = [], wanted.first
+    for each in joined(ranges):
+        if start < min(each.first, wanted.next):
+            gaps.append(OffsetRange(start, min(each.first, wanted.next)))
+        start = max(start, each.next)
+    return gaps + ([OffsetRange(start, wanted.next)] if start < wanted.next else [])
+
+
+def age_bucket(moment: int, now: int) -> int:
+    """Return `moment` rounded down so that its age keeps its worth to 2 %: few values for many records."""
+    width = 1 << max(0, abs(now - moment).bit_length() - 6)
+    return moment // width * width
+
+
+def percentile(histogram: Counter[int], share: float) -> int:
+    """Return the smallest key with at least `share` of the total at or below it. Raises IndexError if empty."""
+    wanted = share * histogram.total()
+    so_far = 0
+    for key in sorted(histogram):
+        so_far += histogram[key]
+        if so_far >= wanted:
+            return key
+    raise IndexError("an empty histogram has no percentiles")
 
 
 @dataclass
@@ -36,11 +71,12 @@ class Counts:
     ignored: int = 0
     dead: Counter[str] = field(default_factory=Counter)
     windows: Counter[WindowKey] = field(default_factory=Counter)
-    offsets: dict[tuple[str, int], OffsetRange] = field(default_factory=dict)
+    offsets: dict[int, list[OffsetRange]] = field(default_factory=dict)
+    """What was read, by partition."""
     indices: set[str] = field(default_factory=set)
-    arrival_first: int | None = None
+    arrivals: Counter[int] = field(default_factory=Counter)
+    """Records by time of arrival, as rounded by `age_bucket`."""
     arrival_last: int | None = None
-    arrival_sum: int = 0
     unavailable: str = ""
 
     def add(self, other: "Counts") -> None:
@@ -51,14 +87,12 @@ class Counts:
         self.ignored += other.ignored
         self.dead.update(other.dead)
         self.windows.update(other.windows)
-        for place, offsets in other.offsets.items():
-            self.offsets.setdefault(place, OffsetRange(offsets.first, offsets.next)).add(offsets)
+        for partition, ranges in other.offsets.items():
+            self.offsets[partition] = joined([*self.offsets.get(partition, ()), *ranges])
         self.indices |= other.indices
-        firsts = [first for first in (self.arrival_first, other.arrival_first) if first is not None]
+        self.arrivals.update(other.arrivals)
         lasts = [last for last in (self.arrival_last, other.arrival_last) if last is not None]
-        self.arrival_first = min(firsts, default=None)
         self.arrival_last = max(lasts, default=None)
-        self.arrival_sum += other.arrival_sum
         self.unavailable = self.unavailable or other.unavailable
 
     def check(self) -> None:
@@ -72,10 +106,11 @@ class Counts:
 
     def to_bytes(self) -> bytes:
         """Return the counts as JSON."""
-        fields = asdict(self) | {
+        fields = vars(self) | {
             "dead": {str(reason): count for reason, count in self.dead.items()},
             "windows": [[*key, count] for key, count in self.windows.items()],
-            "offsets": [[*place, offsets.first, offsets.next] for place, offsets in self.offsets.items()],
+            "offsets": [[partition, *each] for partition, ranges in self.offsets.items() for each in ranges],
+            "arrivals": list(self.arrivals.items()),
             "indices": sorted(self.indices),
         }
         return orjson.dumps(fields)
@@ -86,8 +121,10 @@ class Counts:
         fields = orjson.loads(data)
         fields["dead"] = Counter(fields["dead"])
         fields["windows"] = Counter({WindowKey(*key): count for *key, count in fields["windows"]})
-        fields["offsets"] = {
-            (topic, partition): OffsetRange(first, after) for topic, partition, first, after in fields["offsets"]
-        }
+        offsets: dict[int, list[OffsetRange]] = {}
+        for partition, first, after in fields["offsets"]:
+            offsets.setdefault(partition, []).append(OffsetRange(first, after))
+        fields["offsets"] = offsets
+        fields["arrivals"] = Counter(dict(fields["arrivals"]))
         fields["indices"] = set(fields["indices"])
         return cls(**fields)

@@ -13,6 +13,7 @@ import orjson
 
 from login_consumer.contract import Event
 from login_consumer.reasons import Rejected
+from login_consumer.times import END_OF_TIME
 
 EVENTS, METRICS, DEAD_LETTERS, PIPELINE = (
     "login-events",
@@ -22,23 +23,47 @@ EVENTS, METRICS, DEAD_LETTERS, PIPELINE = (
 )
 Period = Literal["month", "day"]
 
+SCHEMA = 1
+"""Raised when documents are counted or laid out in another way, so that old and new ones do not fit together."""
+
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
-_END_OF_YEAR_9999_MS = 253_402_300_800_000
+
+
+class Topic(NamedTuple):
+    """A topic of Kafka. A topic that is deleted and made anew keeps its name and begins at offset 0: only the
+    id tells its records from those of the old one.
+    """
+
+    name: str
+    id: str
+
+
+class Place(NamedTuple):
+    """Where a record stands, in Kafka as a whole and for ever."""
+
+    topic_id: str
+    partition: int
+    offset: int
 
 
 class Origin(NamedTuple):
-    """Where a record stands in Kafka; the time in milliseconds since 1970 is Kafka's own for it."""
+    """Where a record comes from; the time in milliseconds since 1970 is Kafka's own for it."""
 
-    topic: str
+    topic: Topic
     partition: int
     offset: int
     timestamp: int
 
     @property
+    def place(self) -> Place:
+        """Its place."""
+        return Place(self.topic.id, self.partition, self.offset)
+
+    @property
     def id(self) -> str:
         """The id of a document that has no better one."""
-        return f"{self.topic}-{self.partition}-{self.offset}"
+        return f"{self.topic.id}-{self.partition}-{self.offset}"
 
 
 class WindowKey(NamedTuple):
@@ -74,7 +99,7 @@ def index_name(name: str, timestamp: int, period: Period = "month") -> str:
 @lru_cache(maxsize=4096)
 def _index_name(name: str, hour: int, period: Period) -> str:
     # producers set record times as they like: keep to what a calendar holds
-    hour = hour if 0 <= hour * _HOUR_MS < _END_OF_YEAR_9999_MS else 0
+    hour = hour if 0 <= hour * _HOUR_MS < END_OF_TIME else 0
     day = datetime.fromtimestamp(hour * _HOUR_MS // 1000, UTC)
     return f"{name}-{day:%Y.%m.%d}" if period == "day" else f"{name}-{day:%Y.%m}"
 
@@ -106,8 +131,9 @@ def event_document(event: Event, origin: Origin, period: Period, late: bool, ing
         _client(event),
         b'"late":true,' if late else b"",
     )
-    source += b'"kafka":{"topic":%b,"partition":%d,"offset":%d}},"ecs":{"version":"8.17.0"}}' % (
-        _json(origin.topic),
+    source += b'"kafka":{"topic":%b,"topic_id":%b,"partition":%d,"offset":%d}},"ecs":{"version":"8.17.0"}}' % (
+        _json(origin.topic.name),
+        _json(origin.topic.id),
         origin.partition,
         origin.offset,
     )
@@ -144,11 +170,12 @@ def _client(event: Event) -> bytes:
 def dead_letter(rejected: Rejected, raw: bytes | None, origin: Origin, ingested: int) -> Document:
     """Return the dead letter of a record: its bytes in base64, why it is dead and where it stands."""
     fields = {
-        "@timestamp": iso(origin.timestamp) if 0 <= origin.timestamp < _END_OF_YEAR_9999_MS else iso(0),
+        "@timestamp": iso(origin.timestamp) if 0 <= origin.timestamp < END_OF_TIME else iso(0),
         "ingested": iso(ingested),
         "reason": str(rejected.reason),
         "detail": rejected.detail,
-        "topic": origin.topic,
+        "topic": origin.topic.name,
+        "topic_id": origin.topic.id,
         "partition": origin.partition,
         "offset": origin.offset,
     }
@@ -180,9 +207,8 @@ MERGE_SCRIPT = (
 )
 
 
-def metric_update(key: WindowKey, count: int, window_ms: int, lineage: str, batch: int) -> bytes:
-    """Return the two bulk lines that add `count` to a metric document, once for a lineage and batch."""
-    taken = {"count": count, "lineage": lineage, "last_batch": batch}
+def metric_source(key: WindowKey, count: int, window_ms: int, lineage: str, batch: int) -> dict[str, Any]:
+    """Return the fields of a metric document that took in its last batch as number `batch` of `lineage`."""
     fields: dict[str, Any] = {
         "window_start": iso(key.start),
         "window_end": iso(key.start + window_ms),
@@ -190,7 +216,13 @@ def metric_update(key: WindowKey, count: int, window_ms: int, lineage: str, batc
         "browser": key.browser,
         "outcome": key.outcome,
     }
+    present = {name: value for name, value in fields.items() if value is not None}
+    return present | {"count": count, "lineage": lineage, "last_batch": batch}
+
+
+def metric_update(key: WindowKey, count: int, window_ms: int, lineage: str, batch: int) -> bytes:
+    """Return the two bulk lines that add `count` to a metric document, once for a lineage and batch."""
     action = {"_index": index_name(METRICS, key.start), "_id": metric_id(key), "retry_on_conflict": 3}
     script = {"source": MERGE_SCRIPT, "params": {"lineage": lineage, "batch": batch, "count": count}}
-    upsert = {name: value for name, value in fields.items() if value is not None} | taken
+    upsert = metric_source(key, count, window_ms, lineage, batch)
     return orjson.dumps({"update": action}) + b"\n" + orjson.dumps({"script": script, "upsert": upsert}) + b"\n"

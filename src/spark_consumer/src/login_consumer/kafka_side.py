@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kafka seen from the driver: the way to it, what a failed query says of it, where its partitions are."""
 
-import json
+import base64
 import re
+import uuid
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
 from login_common.network import host_and_port
 from login_common.settings import SettingsError
 
+from login_consumer.documents import Topic
 from login_consumer.hops import Hop, HopFailed, network_hops
+from login_consumer.plan import TopicState
 from login_consumer.progress import Offsets
 from login_consumer.settings import Kafka
 
-_EARLIEST = -2  # in Spark's JSON of offsets
 _CLIENT = {"group_id": None, "enable_auto_commit": False, "bootstrap_timeout_ms": 10_000}
 
 _LOST = (
@@ -75,15 +77,6 @@ def diagnose(kafka: Kafka) -> str:
     return "it was away for a moment, and answers again"
 
 
-def resume_at(kafka: Kafka, offsets: Offsets) -> str:
-    """Return Spark's JSON to start at `offsets`, and at the beginning of partitions that it does not name.
-
-    Raises HopFailed if Kafka or the topic cannot be reached.
-    """
-    start = {str(partition): offsets.get(partition, _EARLIEST) for partition in topic_ends(kafka)}
-    return json.dumps({kafka.topic: start})
-
-
 def _consumer(kafka: Kafka) -> KafkaConsumer:
     try:
         return KafkaConsumer(**kafka.client_config(), **_CLIENT)
@@ -99,12 +92,19 @@ def _consumer(kafka: Kafka) -> KafkaConsumer:
 
 def topic_ends(kafka: Kafka) -> Offsets:
     """Return the end of each partition of the topic. Raises HopFailed."""
+    return topic_state(kafka).ends
+
+
+def topic_state(kafka: Kafka) -> TopicState:
+    """Return the topic as Kafka has it now. Raises HopFailed."""
     consumer = _consumer(kafka)
     try:
-        partitions = sorted(consumer.partitions_for_topic(kafka.topic))
+        partitions = sorted(consumer.partitions_for_topic(kafka.topic) or ())
         if not partitions:
             raise HopFailed(f"user {kafka.username} sees no topic {kafka.topic}; create it, or grant Describe")
-        ends = consumer.end_offsets([TopicPartition(kafka.topic, partition) for partition in partitions])
+        places = [TopicPartition(kafka.topic, partition) for partition in partitions]
+        first, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
+        topic_id = _topic_id(kafka)
     except AuthorizationError:
         raise HopFailed(
             f"user {kafka.username} may not describe topic {kafka.topic}; grant Read and Describe"
@@ -113,4 +113,18 @@ def topic_ends(kafka: Kafka) -> Offsets:
         raise HopFailed(f"Kafka does not tell the offsets of {kafka.topic}: {type(error).__name__}") from None
     finally:
         consumer.close()
-    return {place.partition: end for place, end in ends.items()}
+    return TopicState(
+        Topic(kafka.topic, topic_id),
+        {place.partition: offset for place, offset in first.items()},
+        {place.partition: offset for place, offset in ends.items()},
+    )
+
+
+def _topic_id(kafka: Kafka) -> str:
+    admin = KafkaAdminClient(**kafka.client_config(), bootstrap_timeout_ms=_CLIENT["bootstrap_timeout_ms"])
+    try:
+        (described,) = admin.describe_topics([kafka.topic])
+    finally:
+        admin.close()
+    # as Kafka's own tools print it
+    return base64.urlsafe_b64encode(uuid.UUID(str(described["topic_id"])).bytes).decode().rstrip("=")

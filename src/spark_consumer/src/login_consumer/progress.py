@@ -2,16 +2,19 @@
 """Progress documents: the account of each batch, and from where to go on if the checkpoint is lost."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from elasticsearch import Elasticsearch
 
-from login_consumer.counts import Counts
-from login_consumer.documents import PIPELINE, index_name, iso
+from login_consumer.counts import Counts, OffsetRange, missing, percentile
+from login_consumer.documents import PIPELINE, Topic, index_name, iso
 
 Offsets = dict[int, int]
-"""The offset after the last one that was read, by partition."""
+"""An offset for each partition, mostly the one after the last that was read."""
+Ranges = dict[int, OffsetRange]
+Shape = dict[str, Any]
+"""What decides how events are counted and where they are stored; see checkpoint.shape_of."""
 
 
 @dataclass(frozen=True)
@@ -25,60 +28,81 @@ class Times:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the consumer stands in the topic after a batch.
+class Batch:
+    """One batch: its number in its lineage, its part of the topic, and the shape of its documents.
 
-    `skipped` counts offsets that were passed over because Kafka held no record there: deleted by retention
-    before they were read (or the marks of transactions, which login-producer does not use). `lag` counts the
-    records that Spark knew of and has not read, None if it told nothing yet.
+    The range of a batch begins where that of the batch before it ends. `lag` counts the records that Spark
+    knew of and has not read, None if it told nothing yet. `loss` says what was given up before this batch.
     """
 
-    offsets: Offsets
-    skipped: int
-    lag: int | None
+    lineage: str
+    number: int
+    sequence: int
+    """Counts all batches of a topic, over all lineages: the newest has the highest, whatever the clock does."""
+    topic: Topic
+    ranges: Ranges
+    shape: Shape
+    lag: int | None = None
+    loss: str = ""
 
-
-def place_after(before: Offsets, counts: Counts, ends: Offsets) -> Place:
-    """Return the place after a batch of `counts`; `ends` are those of the partitions, as far as known."""
-    read = {partition: offsets for (_, partition), offsets in counts.offsets.items()}
-    inside = sum(offsets.next - offsets.first for offsets in read.values()) - counts.read
-    between = sum(max(0, offsets.first - before.get(partition, offsets.first)) for partition, offsets in read.items())
-    after = before | {partition: offsets.next for partition, offsets in read.items()}
-    lag = sum(max(0, end - after.get(partition, 0)) for partition, end in ends.items()) if ends else None
-    return Place(after, inside + between, lag)
+    def skipped(self, counts: Counts) -> dict[int, list[OffsetRange]]:
+        """Return what of its ranges was not there to be read: deleted by retention, or marks of transactions."""
+        gaps = {partition: missing(each, counts.offsets.get(partition, ())) for partition, each in self.ranges.items()}
+        return {partition: ranges for partition, ranges in gaps.items() if ranges}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What the last progress document says."""
+    """What a progress document says."""
 
     lineage: str
     batch: int
-    offsets: Offsets
+    sequence: int
+    topic_id: str
+    ranges: Ranges
+    shape: Shape
     fields: dict[str, Any]
+    index: str = ""
+
+    @property
+    def id(self) -> str:
+        """The document's id."""
+        return f"{self.lineage}-{self.batch}"
+
+    @property
+    def offsets(self) -> Offsets:
+        """Where the next batch begins."""
+        return {partition: each.next for partition, each in self.ranges.items()}
+
+    @classmethod
+    def of(cls, fields: dict[str, Any], index: str = "") -> Self:
+        """Return the progress in a document's source."""
+        ranges = {each["partition"]: OffsetRange(each["first"], each["next"]) for each in fields["ranges"]}
+        lineage, batch, sequence = fields["lineage"], fields["batch"], fields["sequence"]
+        return cls(lineage, batch, sequence, fields["topic_id"], ranges, fields["shape"], fields, index)
 
 
-def progress_lines(lineage: str, batch: int, topic: str, counts: Counts, place: Place, times: Times) -> bytes:
+def progress_lines(batch: Batch, counts: Counts, times: Times) -> bytes:
     """Return the two bulk lines of a batch's progress document."""
     total_ms = times.write + times.merge + times.refresh
+    skipped = [(partition, gap) for partition, gaps in sorted(batch.skipped(counts).items()) for gap in gaps]
     fields: dict[str, Any] = {
         "@timestamp": iso(times.done),
-        "lineage": lineage,
-        "batch": batch,
-        "topic": topic,
+        "lineage": batch.lineage,
+        "batch": batch.number,
+        "sequence": batch.sequence,
+        "topic": batch.topic.name,
+        "topic_id": batch.topic.id,
         "read": counts.read,
         "indexed": counts.indexed,
         "duplicates": counts.duplicates,
         "ignored": counts.ignored,
         "dead": counts.dead.total(),
         "dead_by_reason": dict(counts.dead),
-        "skipped": place.skipped,
+        "skipped": sum(each.next - each.first for each in batch.ranges.values()) - counts.read,
         "windows": len(counts.windows),
-        "ranges": [
-            {"partition": partition, "first": read.first, "next": read.next}
-            for (_, partition), read in sorted(counts.offsets.items())
-        ],
-        "offsets": [{"partition": partition, "next": after} for partition, after in sorted(place.offsets.items())],
+        "ranges": [_range(partition, each) for partition, each in sorted(batch.ranges.items())],
+        "shape": batch.shape,
         "records_per_second": round(1000 * counts.read / max(total_ms, 1), 1),
         "duration_ms": {
             "write": times.write,
@@ -87,31 +111,41 @@ def progress_lines(lineage: str, batch: int, topic: str, counts: Counts, place: 
             "total": total_ms,
         },
     }
-    if place.lag is not None:
-        fields["lag"] = place.lag
-    if counts.read and counts.arrival_first is not None:
+    if skipped:
+        fields["skipped_ranges"] = [_range(*each) for each in skipped]
+    if batch.loss:
+        fields["loss"] = batch.loss
+    if batch.lag is not None:
+        fields["lag"] = batch.lag
+    if counts.arrivals and counts.arrival_last is not None:
+        fields["lag_seconds"] = round((times.done - counts.arrival_last) / 1000, 3)
+        # the older an arrival, the longer its record took
         fields["latency_ms"] = {
-            "mean": times.done - counts.arrival_sum // counts.read,
-            "max": times.done - counts.arrival_first,
+            "p50": times.done - percentile(counts.arrivals, 0.5),
+            "p95": times.done - percentile(counts.arrivals, 0.05),
+            "p99": times.done - percentile(counts.arrivals, 0.01),
+            "max": times.done - min(counts.arrivals),
         }
     # by the records' time, not the clock: a replay in the next month must meet its own document
     moment = times.done if counts.arrival_last is None else counts.arrival_last
-    action = {"_index": index_name(PIPELINE, moment), "_id": f"{lineage}-{batch}"}
+    action = {"_index": index_name(PIPELINE, moment), "_id": f"{batch.lineage}-{batch.number}"}
     return orjson.dumps({"index": action}) + b"\n" + orjson.dumps(fields) + b"\n"
 
 
+def _range(partition: int, each: OffsetRange) -> dict[str, int]:
+    return {"partition": partition, "first": each.first, "next": each.next}
+
+
 def last_progress(client: Elasticsearch, topic: str) -> Progress | None:
-    """Return the newest progress of `topic`, or None if there is none."""
+    """Return the newest progress of the topic of this name, or None if there is none."""
     client.indices.refresh(index=f"{PIPELINE}-*", allow_no_indices=True)
     found = client.search(
         index=f"{PIPELINE}-*",
         query={"term": {"topic": topic}},
-        sort=[{"@timestamp": {"order": "desc", "unmapped_type": "date"}}, {"batch": {"order": "desc"}}],
+        sort=[{"sequence": {"order": "desc", "unmapped_type": "long"}}],
         size=1,
         allow_no_indices=True,
     )
     for hit in found["hits"]["hits"]:
-        fields = hit["_source"]
-        offsets = {each["partition"]: each["next"] for each in fields["offsets"]}
-        return Progress(fields["lineage"], fields["batch"], offsets, fields)
+        return Progress.of(hit["_source"], hit["_index"])
     return None

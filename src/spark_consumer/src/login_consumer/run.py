@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """login-consumer run: the streaming query, from its first start to its clean end."""
 
-import json
 import logging
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from login_consumer import checkpoint
-from login_consumer.batch import BatchWriter, source_ends
+from login_consumer.afresh import begin_afresh
+from login_consumer.batch import BatchWriter, Stopped, source_ends
 from login_consumer.elastic import Unavailable
 from login_consumer.hops import HopFailed
-from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, resume_at
+from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, topic_state
 from login_consumer.outage import Outage
-from login_consumer.progress import Progress, last_progress
+from login_consumer.plan import TopicState, decide
+from login_consumer.progress import last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import kafka_options, session
@@ -23,6 +25,8 @@ from login_consumer.worker import COLUMNS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +48,10 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     with checkpoint.locked(settings.checkpoint_dir):
-        _Consumer(settings, stopping).run()
+        try:
+            _Consumer(settings, stopping).run()
+        except Stopped as stopped:
+            log.info("%s", stopped)
     log.info("stopped")
 
 
@@ -52,32 +59,15 @@ class _Consumer:
     def __init__(self, settings: Settings, stopping: threading.Event) -> None:
         self._settings = settings
         self._stopping = stopping
+        self._spark: SparkSession | None = None
 
     def run(self) -> None:
-        progress = self._progress_so_far()
-        if self._stopping.is_set():
-            return
-        planned = checkpoint.last_batch(self._settings.checkpoint_dir)
-        lineage = checkpoint.lineage(self._settings)
-        if progress and planned is not None and progress.lineage == lineage and progress.batch > planned:
-            raise checkpoint.CheckpointError(
-                f"{self._settings.checkpoint_dir} ends at batch {planned}, but batch {progress.batch} was "
-                "written: it is an older copy. Move it away: the consumer then goes on after the last batch"
-            )
-        start: str = self._settings.kafka.starting_offsets
-        if progress and planned is None:
-            log.warning("the checkpoint is new: going on after batch %d of %s", progress.batch, progress.lineage)
-            start = self._resume(progress)
-        if self._stopping.is_set():
-            return
-        spark = session(self._settings, "login-consumer")
-        # Spark's own handler would cancel the running batch at once
-        signal.signal(signal.SIGINT, lambda *_: self._stopping.set())
         try:
             try:
-                self._keep_running(spark, BatchWriter(self._settings, lineage, progress, self._stopping), start)
+                self._keep_running()
             finally:
-                spark.stop()
+                if self._spark:
+                    self._spark.stop()
         except ConnectionError as error:  # from stop() at the latest
             if not self._stopping.is_set():  # else the same signal may have reached the JVM
                 raise QueryFailed(
@@ -85,41 +75,65 @@ class _Consumer:
                     "spark.driver_memory. The next start goes on from the checkpoint"
                 ) from error
 
-    def _progress_so_far(self) -> Progress | None:
-        """Return the last progress document; wait for Elasticsearch if need be."""
-        sink, outage = Sink(self._settings.elasticsearch), Outage("Elasticsearch", _LAST_DELAY_S)
-        while True:
-            try:
-                progress = sink.ask(lambda client: last_progress(client, self._settings.kafka.topic))
-            except Unavailable as error:
-                if self._stopping.wait(outage.next_delay(str(error))):
-                    return None
-            else:
-                outage.over()
-                return progress
-
-    def _resume(self, progress: Progress) -> str:
-        """Return Spark's starting offsets after `progress`; wait for Kafka if need be."""
-        outage = Outage("Kafka", _LAST_DELAY_S)
-        while True:
-            try:
-                return resume_at(self._settings.kafka, progress.offsets)
-            except HopFailed as failed:
-                if self._stopping.wait(outage.next_delay(str(failed))):
-                    return json.dumps({})
-
-    def _keep_running(self, spark: "SparkSession", writer: BatchWriter, start: str) -> None:
+    def _keep_running(self) -> None:
         outage = Outage("Kafka", _LAST_QUERY_DELAY_S)
-        while not self._stopping.is_set():
-            query = self._start(spark, writer, start)
+        while True:
+            # Looked at before every start of the query: while Kafka was away the topic may have changed.
+            writer, start = self._prepare()
+            if self._stopping.is_set():
+                return
+            query = self._start(self._session(), writer, start)
             self._settings.ready_file.touch(mode=0o644)
             try:
                 self._watch(query, writer, outage)
             finally:
                 self._settings.ready_file.unlink(missing_ok=True)
-            if self._stopping.is_set():
+            if self._stopping.is_set() or self._stopping.wait(outage.next_delay(self._kafka_fault(query))):
                 return
-            self._stopping.wait(outage.next_delay(self._kafka_fault(query)))
+
+    def _prepare(self) -> tuple[BatchWriter, str]:
+        """Return the writer and Spark's starting offsets; wait for Kafka and Elasticsearch if need be.
+
+        Raises CheckpointError, Stopped.
+        """
+        directory, topic = self._settings.checkpoint_dir, self._settings.kafka.topic
+        kafka = self._until_told("Kafka", self._topic_state)
+        sink = Sink(self._settings.elasticsearch)
+        progress = self._until_told("Elasticsearch", lambda: sink.ask(lambda client: last_progress(client, topic)))
+        stored = checkpoint.read(directory, topic)
+        plan = decide(self._settings, stored, progress, kafka)
+        lineage = stored.lineage
+        if plan.fresh:
+            lineage = self._until_told(
+                "Elasticsearch", lambda: begin_afresh(self._settings, sink, plan, progress, kafka.topic)
+            )
+        return BatchWriter(self._settings, kafka.topic, lineage, plan, self._stopping), plan.starting_offsets(topic)
+
+    def _topic_state(self) -> TopicState:
+        try:
+            return topic_state(self._settings.kafka)
+        except HopFailed:
+            raise HopFailed(diagnose(self._settings.kafka)) from None
+
+    def _until_told(self, service: str, question: Callable[[], T]) -> T:
+        """Return the answer of a service, asked again while it is away. Raises Stopped."""
+        outage = Outage(service, _LAST_DELAY_S)
+        while True:
+            try:
+                answer = question()
+            except (HopFailed, Unavailable) as fault:
+                if self._stopping.wait(outage.next_delay(str(fault))):
+                    raise Stopped(f"stopped while waiting for {service}") from None
+            else:
+                outage.over()
+                return answer
+
+    def _session(self) -> "SparkSession":
+        if self._spark is None:
+            self._spark = session(self._settings, "login-consumer")
+            # Spark's own handler would cancel the running batch at once
+            signal.signal(signal.SIGINT, lambda *_: self._stopping.set())
+        return self._spark
 
     def _watch(self, query: "StreamingQuery", writer: BatchWriter, outage: Outage) -> None:
         """Return when the query has ended, by itself or because it is time to stop."""

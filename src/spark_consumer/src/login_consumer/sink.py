@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from elasticsearch import ApiError, AuthenticationException, Elasticsearch
 
-from login_consumer.documents import Document
+from login_consumer.documents import Document, Place
 from login_consumer.elastic import BUSY, FAILURES, Unavailable, cause, connect, status_cause
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 
@@ -149,8 +149,8 @@ class Sink:
             return self._send(lines[:half]) + self._send(lines[half:])
         return read_items(answer.body, len(lines))
 
-    def origins(self, documents: Sequence[Document]) -> list[tuple[str, int, int]]:
-        """Return the topic, partition and offset stored with each of `documents`, which must exist.
+    def places(self, documents: Sequence[Document]) -> list[Place]:
+        """Return the place stored with each of `documents`, which must exist.
 
         Right after a conflict a replica may not know the document yet: it is asked for again.
         Raises Unavailable.
@@ -158,17 +158,15 @@ class Sink:
         if not documents:
             return []
         wanted = [{"_index": document.target, "_id": document.id} for document in documents]
-        found: dict[tuple[str, str], tuple[str, int, int]] = {}
+        found: dict[tuple[str, str], Place] = {}
 
         def attempt() -> str:
             answer = self.client().mget(docs=wanted, source_includes=["login.kafka"])
             for stored in answer["docs"]:
                 if stored.get("found"):
                     place = stored["_source"]["login"]["kafka"]
-                    found[stored["_index"], stored["_id"]] = (
-                        place["topic"],
-                        place["partition"],
-                        place["offset"],
+                    found[stored["_index"], stored["_id"]] = Place(
+                        place["topic_id"], place["partition"], place["offset"]
                     )
             missing = sum((document.target, document.id) not in found for document in documents)
             return f"{missing} documents exist but cannot be read; see the state of their indices" if missing else ""

@@ -2,7 +2,7 @@
 """What runs in Spark's Python workers: records in, documents to Elasticsearch, counts out."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
@@ -12,8 +12,8 @@ import pyarrow as pa
 from login_common.settings import SettingsError
 
 from login_consumer.contract import Event, Limits, parse
-from login_consumer.counts import Counts, OffsetRange
-from login_consumer.documents import Document, Origin, dead_letter, event_document, window_key
+from login_consumer.counts import Counts, OffsetRange, age_bucket
+from login_consumer.documents import Document, Origin, Topic, dead_letter, event_document, window_key
 from login_consumer.elastic import Unavailable
 from login_consumer.reasons import Reason, Rejected
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
@@ -45,8 +45,9 @@ class _Good(NamedTuple):
 class Worker:
     """The function for `DataFrame.mapInArrow`: COLUMNS in (timestamp in ms), one row of counts out."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, topic: Topic) -> None:
         self._settings = settings
+        self._topic = topic
         self._limits = Limits(settings.events.max_future_seconds * 1000, settings.events.max_age_days * _DAY_MS)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -80,13 +81,13 @@ class Worker:
         items = sink.create([each.document for each in good])
         known = [each for each, item in zip(good, items, strict=True) if item.exists]
         # An event that is there already is new if it is there by this very record: then this is a replay.
-        stored = dict(zip([id(each) for each in known], sink.origins([each.document for each in known]), strict=True))
+        stored = dict(zip([id(each) for each in known], sink.places([each.document for each in known]), strict=True))
         for each, item in zip(good, items, strict=True):
             if item.refused:
                 counts.dead[Reason.REFUSED] += 1
                 refused = Rejected(Reason.REFUSED, f"{item.status} {item.kind}: {item.reason}")
                 letters.append(dead_letter(refused, each.raw, each.origin, _now_ms()))
-            elif item.exists and stored[id(each)] != each.origin[:3]:
+            elif item.exists and stored[id(each)] != each.origin.place:
                 counts.duplicates += 1
             else:
                 counts.indexed += 1
@@ -96,7 +97,7 @@ class Worker:
         return counts
 
     def _parse(self, batch: pa.RecordBatch, counts: Counts) -> tuple[list[_Good], list[Document]]:
-        topic = self._settings.kafka.topic
+        topic = self._topic
         period = self._settings.events.period
         late_after = self._settings.events.late_after_seconds * 1000
         now = _now_ms()
@@ -114,16 +115,23 @@ class Worker:
                 continue
             late = arrival - event.timestamp > late_after
             good.append(_Good(raw, origin, event, event_document(event, origin, period, late, now)))
-        for partition, offset in zip(columns[1], columns[2], strict=True):
-            place = counts.offsets.setdefault((topic, partition), OffsetRange(offset, offset))
-            place.next = offset + 1  # Spark reads a partition's records in their order
         timestamps = columns[3]
-        counts.arrival_first, counts.arrival_last = (
-            min(timestamps, default=None),
-            max(timestamps, default=None),
-        )
-        counts.arrival_sum = sum(timestamps)
+        counts.arrivals = Counter(age_bucket(moment, now) for moment in timestamps)
+        counts.arrival_last = max(timestamps, default=None)
+        counts.offsets = _ranges(columns[1], columns[2])
         return good, letters
+
+
+def _ranges(partitions: list[int], offsets: list[int]) -> dict[int, list[OffsetRange]]:
+    """Return what was read, by partition. Spark reads a partition's records in their order."""
+    ranges: dict[int, list[OffsetRange]] = {}
+    for partition, offset in zip(partitions, offsets, strict=True):
+        read = ranges.setdefault(partition, [])
+        if read and read[-1].next == offset:
+            read[-1] = OffsetRange(read[-1].first, offset + 1)
+        else:
+            read.append(OffsetRange(offset, offset + 1))
+    return ranges
 
 
 def _bury(letters: list[Document], sink: Sink) -> None:

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""login-consumer audit: does every record that was read stand somewhere, and do the windows count every event?
+
+Exact while the consumer runs, too: only what finished batches wrote is compared.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from elasticsearch import Elasticsearch
+from elasticsearch.helpers import scan
+
+from login_consumer.counts import OffsetRange, joined
+from login_consumer.documents import DEAD_LETTERS, EVENTS, METRICS, PIPELINE, WindowKey, index_name, iso, metric_id
+from login_consumer.kafka_side import topic_state
+from login_consumer.plan import TopicState
+from login_consumer.progress import Progress, last_progress
+from login_consumer.settings import Settings
+from login_consumer.sink import Sink
+from login_consumer.windows import Position, Query, Span, between, counted_events, metrics, order, widened
+
+_MOST_TOLD = 20
+_IN_FLIGHT_SECONDS = 60
+
+
+@dataclass
+class Audit:
+    """What was found. `faults` is empty if everything balances."""
+
+    batches: int = 0
+    offsets: int = 0
+    """Offsets in the ranges of the batches."""
+    read: int = 0
+    skipped: int = 0
+    indexed: int = 0
+    duplicates: int = 0
+    ignored: int = 0
+    dead: Counter[str] = field(default_factory=Counter)
+    events_stored: int = 0
+    dead_stored: int = 0
+    windows: int = 0
+    windows_sum: int = 0
+    not_read_yet: int | None = None
+    losses: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it, with `balanced`."""
+        return asdict(self) | {"dead": dict(self.dead), "balanced": not self.faults}
+
+
+def audit(settings: Settings, span: Span | None) -> Audit:
+    """Audit the batches written, and the windows that start, in `span` (None: all). Raises Unavailable, HopFailed."""
+    return _Auditor(settings, span).run()
+
+
+class _Auditor:
+    def __init__(self, settings: Settings, span: Span | None) -> None:
+        self._settings, self._span = settings, span
+        self._sink = Sink(settings.elasticsearch)
+        self._found = Audit()
+        self._places: dict[tuple[str, int], list[OffsetRange]] = {}
+
+    def run(self) -> Audit:
+        kafka = topic_state(self._settings.kafka)
+        self._sink.ask(lambda client: client.indices.refresh(index="login-*", allow_no_indices=True))
+        progress = self._sink.ask(lambda client: last_progress(client, self._settings.kafka.topic))
+        if progress is None:
+            self._found.faults.append(
+                "there is no progress document: nothing was consumed, or its indices were deleted"
+            )
+            return self._found
+        self._sink.ask(lambda client: self._read_accounts(client, progress))
+        self._check_sums()
+        self._sink.ask(self._check_stored)
+        self._check_kafka(kafka, progress)
+        self._check_windows(progress)
+        return self._found
+
+    def _read_accounts(self, client: Elasticsearch, last: Progress) -> None:
+        # Batches that end after `last` was looked up are left to the next audit.
+        wanted = [
+            {"term": {"topic": self._settings.kafka.topic}},
+            {"range": {"sequence": {"lte": last.sequence}}},
+            *between("@timestamp", self._span),
+        ]
+        found, self._places = Audit(), {}
+        for hit in scan(client, index=f"{PIPELINE}-*", query={"query": {"bool": {"filter": wanted}}}, size=5000):
+            fields, progress = hit["_source"], Progress.of(hit["_source"])
+            found.batches += 1
+            for name in ("read", "skipped", "indexed", "duplicates", "ignored"):
+                setattr(found, name, getattr(found, name) + fields[name])
+            found.dead.update(fields["dead_by_reason"])
+            found.losses += [fields["loss"]] if "loss" in fields else []
+            for partition, each in progress.ranges.items():
+                found.offsets += each.next - each.first
+                self._places.setdefault((progress.topic_id, partition), []).append(each)
+        self._found = found
+
+    def _check_sums(self) -> None:
+        found = self._found
+        self._fault_unless(found.offsets == found.read + found.skipped, "offsets differ from records read and skipped")
+        told = found.indexed + found.duplicates + found.ignored + found.dead.total()
+        self._fault_unless(found.read == told, f"{found.read} records were read, {told} are accounted for")
+        for (topic_id, partition), ranges in sorted(self._places.items()):
+            whole = joined(ranges)
+            twice = sum(r.next - r.first for r in ranges) - sum(r.next - r.first for r in whole)
+            self._fault_unless(
+                twice == 0, f"{twice} offsets of partition {partition} stand in two accounts ({topic_id})"
+            )
+            for before, after in pairwise(whole):
+                gap = f"offsets {before.next} to {after.first - 1} of partition {partition}"
+                self._found.faults.append(f"{gap} stand in no account ({topic_id})")
+
+    def _check_stored(self, client: Elasticsearch) -> None:
+        found = self._found
+        found.events_stored = client.count(
+            index=f"{EVENTS}-*", query=self._in_places("login.kafka."), allow_no_indices=True
+        )["count"]
+        answer = client.search(
+            index=f"{DEAD_LETTERS}-*",
+            query=self._in_places(""),
+            size=0,
+            aggs={"reasons": {"terms": {"field": "reason", "size": 1000}}},
+            allow_no_indices=True,
+        )
+        buckets = answer.get("aggregations", {}).get("reasons", {}).get("buckets", ())
+        stored = Counter({bucket["key"]: bucket["doc_count"] for bucket in buckets})
+        found.dead_stored = stored.total()
+        self._fault_unless(
+            found.events_stored == found.indexed, f"{found.indexed} events were told, {found.events_stored} are stored"
+        )
+        for reason in sorted(stored.keys() | found.dead.keys()):
+            told = found.dead[reason]
+            self._fault_unless(
+                told == stored[reason], f"{told} dead letters {reason} were told, {stored[reason]} are stored"
+            )
+
+    def _in_places(self, prefix: str) -> Query:
+        def term(name: str, value: object) -> Query:
+            return {"term": {f"{prefix}{name}": value}}
+
+        should = [
+            {
+                "bool": {
+                    "filter": [
+                        term("topic_id", topic_id),
+                        term("partition", partition),
+                        {"range": {f"{prefix}offset": {"gte": each.first, "lt": each.next}}},
+                    ]
+                }
+            }
+            for (topic_id, partition), ranges in self._places.items()
+            for each in joined(ranges)
+        ]
+        return {"bool": {"should": should}} if should else {"match_none": {}}
+
+    def _check_kafka(self, kafka: TopicState, progress: Progress) -> None:
+        if progress.topic_id != kafka.topic.id:
+            self._found.faults.append(f"the topic was made anew: its id was {progress.topic_id}, is {kafka.topic.id}")
+            return
+        done = {p: progress.offsets.get(p, 0) for p in kafka.ends}
+        self._found.not_read_yet = sum(max(0, end - done[p]) for p, end in kafka.ends.items())
+        for p, first in kafka.first.items():
+            self._fault_unless(
+                done[p] >= first,
+                f"offsets {done[p]} to {first - 1} of partition {p} are gone from Kafka, and were not read",
+            )
+
+    def _check_windows(self, progress: Progress) -> None:
+        window_ms = self._settings.metrics.window_seconds * 1000
+        span = widened(self._span, window_ms)
+        position = Position(progress.topic_id, progress.offsets)
+        counted, stored = counted_events(self._sink, position, span, window_ms), metrics(self._sink, span)
+        doubtful = []
+        for key, from_events, from_metrics in _side_by_side(counted, stored):
+            self._found.windows += from_metrics > 0
+            self._found.windows_sum += from_metrics
+            if from_events != from_metrics:
+                doubtful.append(key)
+        faults = self._look_again(doubtful, progress)
+        self._found.faults += faults[:_MOST_TOLD]
+        if len(faults) > _MOST_TOLD:
+            self._found.faults.append(f"and {len(faults) - _MOST_TOLD} more windows")
+        if faults:
+            self._found.faults.append("'login-consumer rebuild' counts the windows anew from the events")
+
+    def _look_again(self, doubtful: list[WindowKey], last: Progress) -> list[str]:
+        """Return the faults among windows that differed; those that a running batch has just changed are none."""
+        faults = []
+        end = time.monotonic() + _IN_FLIGHT_SECONDS
+        for key in doubtful:
+            while (told := self._sink.ask(lambda client, key=key: self._compare(client, key, last))) is None:  # type: ignore[misc]
+                if time.monotonic() > end:
+                    told = f"window {_name(key)} was changed by a batch that does not end"
+                    break
+                time.sleep(0.2)
+            if told:
+                faults.append(told)
+        return faults
+
+    def _compare(self, client: Elasticsearch, key: WindowKey, last: Progress) -> str | None:
+        """Return "" if the window is right, else its fault; None if the batch that changed it has not ended."""
+        index = index_name(METRICS, key.start)
+        client.indices.refresh(index=f"{METRICS}-*,{PIPELINE}-*,{EVENTS}-*", allow_no_indices=True)
+        hits = client.search(index=f"{METRICS}-*", query={"ids": {"values": [metric_id(key)]}}, allow_no_indices=True)
+        stored = next((hit["_source"] for hit in hits["hits"]["hits"] if hit["_index"] == index), None)
+        progress = last
+        if stored:
+            its_id = f"{stored['lineage']}-{stored['last_batch']}"
+            accounts = client.search(index=f"{PIPELINE}-*", query={"ids": {"values": [its_id]}})["hits"]["hits"]
+            if not accounts and stored["lineage"] == last.lineage and stored["last_batch"] > last.batch:
+                return None
+            if accounts and accounts[0]["_source"]["sequence"] > last.sequence:
+                progress = Progress.of(accounts[0]["_source"])
+        position = Position(progress.topic_id, progress.offsets)
+        window_ms = self._settings.metrics.window_seconds * 1000
+        query = position.query(*between("@timestamp", Span(key.start, key.start + window_ms)), *_fields_of(key))
+        events = client.count(index=f"{EVENTS}-*", query=query, allow_no_indices=True)["count"]
+        count = stored["count"] if stored else 0
+        return "" if events == count else f"window {_name(key)} counts {count}, but {events} events are in it"
+
+    def _fault_unless(self, right: bool, fault: str) -> None:
+        if not right:
+            self._found.faults.append(fault)
+
+
+def _side_by_side(
+    left: Iterator[tuple[WindowKey, int]], right: Iterator[tuple[WindowKey, int]]
+) -> Iterator[tuple[WindowKey, int, int]]:
+    """Yield each key with both counts, 0 where one side lacks it; both come in `order`."""
+    one, other = next(left, None), next(right, None)
+    while one or other:
+        if other is None or (one and order(one[0]) < order(other[0])):
+            assert one is not None  # noqa: S101  (one of the two is there)
+            yield one[0], one[1], 0
+            one = next(left, None)
+        elif one is None or order(other[0]) < order(one[0]):
+            yield other[0], 0, other[1]
+            other = next(right, None)
+        else:
+            yield one[0], one[1], other[1]
+            one, other = next(left, None), next(right, None)
+
+
+def _fields_of(key: WindowKey) -> list[Query]:
+    fields = {"source.geo.country_iso_code": key.country, "user_agent.name": key.browser, "event.outcome": key.outcome}
+    return [
+        {"term": {name: value}} if value is not None else {"bool": {"must_not": {"exists": {"field": name}}}}
+        for name, value in fields.items()
+    ]
+
+
+def _name(key: WindowKey) -> str:
+    return f"{iso(key.start)} {key.country or '-'} {key.browser or '-'} {key.outcome}"
+
+
+def as_text(found: Audit) -> Iterator[str]:
+    """Yield the lines that show an audit to a person."""
+    dead = ", ".join(f"{reason} {count}" for reason, count in sorted(found.dead.items()))
+    yield f"batches        {found.batches}"
+    yield f"Kafka offsets  {found.offsets} = {found.read} read + {found.skipped} skipped"
+    yield (
+        f"read           {found.read} = {found.indexed} events + {found.duplicates} duplicates + "
+        f"{found.ignored} ignored + {found.dead.total()} dead letters" + (f" ({dead})" if dead else "")
+    )
+    yield f"stored         {found.events_stored} events, {found.dead_stored} dead letters"
+    yield f"windows        {found.windows}, counting {found.windows_sum} events"
+    yield f"not read yet   {'unknown' if found.not_read_yet is None else found.not_read_yet}"
+    yield from (f"loss           {loss}" for loss in found.losses)
+    yield from (f"FAULT          {fault}" for fault in found.faults)
+    yield "DOES NOT BALANCE" if found.faults else "balanced"

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a start goes on, from what the checkpoint, Elasticsearch and Kafka say; or why it must not."""
+
+import json
+from dataclasses import dataclass
+
+from login_consumer.checkpoint import Checkpoint, CheckpointError, shape_of
+from login_consumer.counts import OffsetRange
+from login_consumer.documents import Topic
+from login_consumer.progress import Offsets, Progress, Ranges, Shape
+from login_consumer.settings import Settings
+
+_PERMIT = (
+    "To go on without them, set kafka.allow_data_loss = true (spark_consumer_allow_data_loss in the inventory); "
+    "the loss is then recorded, and 'login-consumer audit' tells it"
+)
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """A topic as Kafka has it now: the first offset that it holds of each partition, and the end."""
+
+    topic: Topic
+    first: Offsets
+    ends: Offsets
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to go on. A `fresh` checkpoint starts at `start`; the old one, if any, is moved aside because of `aside`.
+
+    `loss` says what is given up, `lost` which offsets.
+    """
+
+    start: Offsets
+    fresh: bool
+    sequence: int
+    """That of the next batch."""
+    aside: str = ""
+    loss: str = ""
+    lost: Ranges | None = None
+
+    def starting_offsets(self, topic: str) -> str:
+        """Return Spark's option of that name."""
+        return json.dumps({topic: {str(partition): offset for partition, offset in self.start.items()}})
+
+
+def decide(settings: Settings, checkpoint: Checkpoint, progress: Progress | None, kafka: TopicState) -> Plan:
+    """Return how to go on. Raises CheckpointError if an operator has to decide; the text says what and how."""
+    sequence = progress.sequence + 1 if progress else 0
+    valid = checkpoint.planned is not None and not checkpoint.fault
+    aside = _unusable(checkpoint, progress)
+    if valid and not aside:
+        refuse_other_shape(checkpoint.shape, shape_of(settings))
+        topic_id, start, fresh = checkpoint.topic_id, checkpoint.next, False
+    elif progress:
+        refuse_other_shape(progress.shape, shape_of(settings))
+        topic_id, start, fresh = progress.topic_id, progress.offsets, True
+    else:
+        earliest = settings.kafka.starting_offsets == "earliest"
+        topic_id, start, fresh = kafka.topic.id, kafka.first if earliest else kafka.ends, True
+    if topic_id != kafka.topic.id:
+        return _after_loss(settings, sequence, _recreated(topic_id, start, kafka), kafka.first, {})
+    if valid and not aside and progress is None and checkpoint.committed is not None:
+        return _after_loss(settings, sequence, _no_account(settings, checkpoint), start, {})
+    # a partition that is new begins at its beginning
+    start = {partition: start.get(partition, first) for partition, first in kafka.first.items()}
+    lost = {p: OffsetRange(start[p], first) for p, first in kafka.first.items() if start[p] < first}
+    ahead = {p: OffsetRange(end, start[p]) for p, end in kafka.ends.items() if start[p] > end}
+    if lost or ahead:
+        told = [_told_lost(lost)] if lost else []
+        told += [_told_ahead(ahead)] if ahead else []
+        inside = {p: min(max(offset, kafka.first[p]), kafka.ends[p]) for p, offset in start.items()}
+        return _after_loss(settings, sequence, "; ".join(told), inside, lost)
+    if not fresh and progress and progress.lineage == checkpoint.lineage and checkpoint.committed != checkpoint.planned:
+        sequence -= progress.batch == checkpoint.planned  # its document is there already and is written once more
+    return Plan(start, fresh, sequence, aside)
+
+
+def _unusable(checkpoint: Checkpoint, progress: Progress | None) -> str:
+    """Return why the consumer has to go on after the last progress document instead of the checkpoint, or nothing."""
+    if checkpoint.planned is None:
+        return ""
+    if checkpoint.fault:
+        return f"it is damaged ({checkpoint.fault})"
+    if progress is None or progress.topic_id != checkpoint.topic_id:
+        return ""
+    if progress.lineage != checkpoint.lineage:
+        just_begun = checkpoint.committed is None and checkpoint.follows == progress.id
+        return "" if just_begun else f"batches of another checkpoint were written since, up to {progress.id}"
+    if progress.batch > checkpoint.planned:
+        return f"it is an older copy: it ends at batch {checkpoint.planned}, but batch {progress.batch} was written"
+    if checkpoint.committed is not None and progress.batch < checkpoint.committed:
+        return (
+            f"Elasticsearch holds older data than it: batch {checkpoint.committed} was written, "
+            f"but the last one there is {progress.batch}"
+        )
+    return ""
+
+
+def refuse_other_shape(stored: Shape, wanted: Shape) -> None:
+    """Raise CheckpointError if events were counted or stored otherwise than the settings now want it."""
+    changed = {name for name, value in wanted.items() if stored.get(name) != value}
+    if not changed:
+        return
+    told = "; ".join(f"{name} was {stored.get(name)!r} and is now {wanted[name]!r}" for name in sorted(changed))
+    if "events.period" in changed:
+        raise CheckpointError(
+            f"{told}: events stored before would not be met again by their ids. Set events.period back "
+            "(spark_consumer_period in the inventory)"
+        )
+    raise CheckpointError(
+        f"{told}: old and new windows would stand side by side. Set it back, or run 'login-consumer rebuild', which "
+        "counts all stored events anew; then start again"
+    )
+
+
+def _after_loss(settings: Settings, sequence: int, loss: str, start: Offsets, lost: Ranges) -> Plan:
+    if not settings.kafka.allow_data_loss:
+        raise CheckpointError(f"{loss}. {_PERMIT}")
+    return Plan(start, True, sequence, "what follows its last batch is not in Kafka any more", loss, lost)
+
+
+def _recreated(topic_id: str, start: Offsets, kafka: TopicState) -> str:
+    after = ", ".join(f"{offset} of partition {partition}" for partition, offset in sorted(start.items()))
+    return (
+        f"topic {kafka.topic.name} was deleted and made anew (its id was {topic_id} and is now {kafka.topic.id}): "
+        f"what the old one held from offset {after} on was not read and is gone"
+    )
+
+
+def _no_account(settings: Settings, checkpoint: Checkpoint) -> str:
+    return (
+        f"the checkpoint ends at batch {checkpoint.committed}, but Elasticsearch holds no progress document: "
+        "its data was deleted. To read again what Kafka still holds, move "
+        f"{settings.checkpoint_dir} away and start again"
+    )
+
+
+def _told_lost(lost: Ranges) -> str:
+    each = [f"offsets {r.first} to {r.next - 1} of partition {p}" for p, r in sorted(lost.items())]
+    total = sum(r.next - r.first for r in lost.values())
+    return f"{total} records were deleted from Kafka before they were read: {', '.join(each)}"
+
+
+def _told_ahead(ahead: Ranges) -> str:
+    each = [f"partition {p} was read up to offset {r.next} and now ends at {r.first}" for p, r in sorted(ahead.items())]
+    return f"Kafka holds fewer records than were read, as after the loss of a disk: {', '.join(each)}"

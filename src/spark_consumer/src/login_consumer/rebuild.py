@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metric documents counted anew from the event documents."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from typing import NamedTuple
+
+import orjson
+from elasticsearch import Elasticsearch
+
+from login_consumer import checkpoint
+from login_consumer.documents import EVENTS, METRICS, WindowKey, index_name, metric_id, metric_source
+from login_consumer.elastic import Unavailable
+from login_consumer.plan import refuse_other_shape
+from login_consumer.progress import Progress, Ranges, last_progress
+from login_consumer.settings import Settings
+from login_consumer.sink import Sink
+from login_consumer.windows import Position, Query, Span, between, counted_events, widened
+
+log = logging.getLogger(__name__)
+
+_LINES = 5000
+
+
+class Rebuilt(NamedTuple):
+    """How many windows were written, how many events they count, how many stale windows were removed."""
+
+    windows: int
+    events: int
+    removed: int
+
+
+def rebuild(settings: Settings, span: Span | None, tell: Callable[[str], None]) -> Rebuilt:
+    """Count the windows that start in `span` (None: all) anew, in place. The consumer must not run.
+
+    Without `span` the settings' window and keys become those of the checkpoint, too.
+    Raises CheckpointError if the consumer runs, or if a part was to be rebuilt with other keys or windows than
+    the rest; Unavailable.
+    """
+    with checkpoint.locked(settings.checkpoint_dir):
+        sink, shape = Sink(settings.elasticsearch), checkpoint.shape_of(settings)
+        progress = sink.ask(lambda client: last_progress(client, settings.kafka.topic))
+        if progress is None:
+            raise checkpoint.CheckpointError(
+                f"there is no progress document for topic {settings.kafka.topic}, so it is not known which events "
+                "are accounted for; start the consumer instead: it reads from Kafka again, and counts right"
+            )
+        changed = {name for name, value in shape.items() if progress.shape.get(name) != value}
+        if changed and (span or "events.period" in changed):
+            refuse_other_shape(progress.shape, shape)
+        stamp = (progress.lineage, progress.batch)
+        position = Position(progress.topic_id, progress.offsets)
+        done = count_anew(sink, position, stamp, span, settings.metrics.window_seconds * 1000, tell)
+        if changed:
+            fields = progress.fields | {"shape": shape}
+            _put(sink, [_line("index", progress.index, progress.id) + orjson.dumps(fields) + b"\n"])
+            checkpoint.adopt(settings.checkpoint_dir, shape)
+        return done
+
+
+def count_anew(
+    sink: Sink,
+    position: Position,
+    stamp: tuple[str, int],
+    span: Span | None,
+    window_ms: int,
+    tell: Callable[[str], None],
+) -> Rebuilt:
+    """Write the windows of all events of `position` in `span`, then remove those that no event is in any more.
+
+    `stamp`, the lineage and batch of the last progress document, lets replays of batches up to that one pass
+    by, and later ones be added. Raises Unavailable.
+    """
+    span, mark = widened(span, window_ms), uuid.uuid4().hex
+    for family in (EVENTS, METRICS):
+        sink.ask(lambda client, family=family: client.indices.refresh(index=f"{family}-*", allow_no_indices=True))  # type: ignore[misc]
+    windows = events = 0
+    lines: list[bytes] = []
+    for key, count in counted_events(sink, position, span, window_ms):
+        lines.append(_window(key, count, window_ms, stamp, mark))
+        windows, events = windows + 1, events + count
+        if len(lines) >= _LINES:
+            _put(sink, lines)
+            lines = []
+            tell(f"{windows} windows, {events} events")
+    _put(sink, lines)
+    sink.ask(lambda client: client.indices.refresh(index=f"{METRICS}-*", allow_no_indices=True))
+    stale: Query = {"bool": {"filter": between("window_start", span), "must_not": {"term": {"rebuild": mark}}}}
+    answer = sink.ask(
+        lambda client: client.delete_by_query(
+            index=f"{METRICS}-*", query=stale, refresh=True, conflicts="abort", allow_no_indices=True
+        )
+    )
+    return Rebuilt(windows, events, int(answer["deleted"]))
+
+
+def repair(
+    sink: Sink, progress: Progress | None, position: Position, lost: Ranges | None, window_ms: int
+) -> Rebuilt | None:
+    """Make the windows count exactly the events of `position`, from where a fresh checkpoint starts.
+
+    A batch may have been merged without its progress document, or its events stored but never counted (those of
+    `lost` offsets). Only what may be wrong is counted anew; return None if that is nothing. Raises Unavailable.
+    """
+    for family in (EVENTS, METRICS):
+        sink.ask(lambda client, family=family: client.indices.refresh(index=f"{family}-*", allow_no_indices=True))  # type: ignore[misc]
+    merged: list[Query] = []
+    if progress:
+        merged = [{"term": {"lineage": progress.lineage}}, {"range": {"last_batch": {"gt": progress.batch}}}]
+    spans = [sink.ask(lambda client: _span(client, METRICS, "window_start", {"bool": {"filter": merged}}))]
+    if lost:
+        spans.append(
+            sink.ask(lambda client: _span(client, EVENTS, "@timestamp", in_ranges("login.kafka.", position, lost)))
+        )
+    found = [span for span in spans if span]
+    if not found:
+        return None
+    span = Span(min(each.first for each in found), max(each.next for each in found))
+    stamp = (progress.lineage, progress.batch) if progress else ("", -1)
+    return count_anew(sink, position, stamp, span, window_ms, lambda told: log.info("counting windows anew: %s", told))
+
+
+def in_ranges(prefix: str, position: Position, ranges: Ranges) -> Query:
+    """Return the query for documents of these offsets; `prefix` stands before topic_id, partition and offset."""
+    return {
+        "bool": {
+            "filter": {"term": {f"{prefix}topic_id": position.topic_id}},
+            "should": [
+                {
+                    "bool": {
+                        "filter": [
+                            {"term": {f"{prefix}partition": partition}},
+                            {"range": {f"{prefix}offset": {"gte": each.first, "lt": each.next}}},
+                        ]
+                    }
+                }
+                for partition, each in ranges.items()
+            ],
+            "minimum_should_match": 1,
+        }
+    }
+
+
+def _span(client: Elasticsearch, family: str, field: str, query: Query) -> Span | None:
+    asked = {"first": {"min": {"field": field}}, "last": {"max": {"field": field}}}
+    answer = client.search(index=f"{family}-*", query=query, size=0, aggs=asked, allow_no_indices=True)
+    told = answer.get("aggregations", {})
+    if not told or told["first"]["value"] is None:
+        return None
+    return Span(int(told["first"]["value"]), int(told["last"]["value"]) + 1)
+
+
+def _window(key: WindowKey, count: int, window_ms: int, stamp: tuple[str, int], mark: str) -> bytes:
+    source = metric_source(key, count, window_ms, *stamp) | {"rebuild": mark}
+    return _line("index", index_name(METRICS, key.start), metric_id(key)) + orjson.dumps(source) + b"\n"
+
+
+def _line(action: str, index: str, document: str) -> bytes:
+    return orjson.dumps({action: {"_index": index, "_id": document}}) + b"\n"
+
+
+def _put(sink: Sink, lines: list[bytes]) -> None:
+    for item in sink.bulk(lines):
+        if item.refused:
+            raise Unavailable(f"a document was refused ({item.kind}: {item.reason}); see its index and template")

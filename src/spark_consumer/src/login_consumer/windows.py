@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Windows as Elasticsearch can count them: from the event documents, and from the metric documents."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from login_consumer.counts import OffsetRange
+from login_consumer.documents import EVENTS, METRICS, WindowKey, iso
+from login_consumer.progress import Offsets
+from login_consumer.sink import Sink
+
+Query = dict[str, Any]
+Span = OffsetRange
+"""Times in milliseconds since 1970: the first, and the one after the last."""
+
+_PAGE = 10_000  # the most buckets that Elasticsearch gives at once
+_KEYS = {"country": "source.geo.country_iso_code", "browser": "user_agent.name", "outcome": "event.outcome"}
+
+
+class Position(NamedTuple):
+    """Which events belong in the windows: those that stand before these offsets, and all of older topics.
+
+    What stands behind was written by a batch that is not finished, and is counted when that batch is replayed.
+    """
+
+    topic_id: str
+    offsets: Offsets
+
+    def query(self, *others: Query) -> Query:
+        """Return the query for these events that also meet `others`."""
+        behind: list[Query] = [
+            {
+                "bool": {
+                    "filter": [{"term": {"login.kafka.partition": p}}, {"range": {"login.kafka.offset": {"gte": n}}}]
+                }
+            }
+            for p, n in self.offsets.items()
+        ]
+        behind.append({"bool": {"must_not": {"terms": {"login.kafka.partition": list(self.offsets)}}}})
+        unfinished = [{"term": {"login.kafka.topic_id": self.topic_id}}, {"bool": {"should": behind}}]
+        return {"bool": {"filter": list(others), "must_not": {"bool": {"filter": unfinished}}}}
+
+
+def between(field: str, span: Span | None) -> list[Query]:
+    """Return the query for times in `span`, none for all times."""
+    if span is None:
+        return []
+    return [{"range": {field: {"gte": iso(span.first), "lt": iso(span.next), "format": "strict_date_optional_time"}}}]
+
+
+def widened(span: Span | None, window_ms: int) -> Span | None:
+    """Return the span of the whole windows that `span` touches."""
+    return span and Span(span.first // window_ms * window_ms, -(-span.next // window_ms) * window_ms)
+
+
+def counted_events(
+    sink: Sink, position: Position, span: Span | None, window_ms: int
+) -> Iterator[tuple[WindowKey, int]]:
+    """Yield the windows of the stored events in the order of `order`, counted anew. Raises Unavailable."""
+    start = {"date_histogram": {"field": "@timestamp", "fixed_interval": f"{window_ms}ms"}}
+    query = position.query(*between("@timestamp", span))
+    for key, bucket in _buckets(sink, EVENTS, query, start, _KEYS, {}):
+        yield key, bucket["doc_count"]
+
+
+def metrics(sink: Sink, span: Span | None) -> Iterator[tuple[WindowKey, int]]:
+    """Yield the stored windows in the order of `order`. Raises Unavailable."""
+    start = {"terms": {"field": "window_start"}}
+    query = {"bool": {"filter": between("window_start", span)}}
+    keys = {name: name for name in _KEYS}
+    for key, bucket in _buckets(sink, METRICS, query, start, keys, {"count": {"sum": {"field": "count"}}}):
+        yield key, int(bucket["count"]["value"])
+
+
+def order(key: WindowKey) -> tuple[int, bytes, bytes, bytes]:
+    """Return what Elasticsearch sorts windows by; absent values stand first."""
+    return key.start, (key.country or "").encode(), (key.browser or "").encode(), key.outcome.encode()
+
+
+def _buckets(
+    sink: Sink, family: str, query: Query, start: Query, keys: dict[str, str], aggregations: Query
+) -> Iterator[tuple[WindowKey, dict[str, Any]]]:
+    sources: list[Query] = [{"start": start}]
+    sources += [{name: {"terms": {"field": field, "missing_bucket": True}}} for name, field in keys.items()]
+    after: dict[str, Any] = {}
+    while True:
+        composite = {"size": _PAGE, "sources": sources} | after
+        asked = {"windows": {"composite": composite, "aggs": aggregations}}
+        answer = sink.ask(
+            lambda client, asked=asked: client.search(  # type: ignore[misc]
+                index=f"{family}-*", query=query, size=0, aggs=asked, allow_no_indices=True
+            )
+        )
+        page = answer.get("aggregations", {}).get("windows", {})  # none without an index
+        for bucket in page.get("buckets", ()):
+            yield WindowKey(**bucket["key"]), bucket
+        if "after_key" not in page:
+            return
+        after = {"after": page["after_key"]}
