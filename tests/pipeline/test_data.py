@@ -140,9 +140,12 @@ def test_windows_count_exactly_the_good_events(sent: Sent, deployment: Deploymen
 
 
 def test_rejected_records_keep_their_reason_and_bytes(sent: Sent, elastic: Elasticsearch) -> None:
-    records = [*(record for _, record in sent.events.values()), *sent.repeated, *sent.rejected]
-    hits = elastic.search(index="login-dead-letters-*", query={"ids": {"values": records}}, size=100)["hits"]["hits"]
-    found = {hit["_id"]: hit["_source"] for hit in hits}
+    records = {*(record for _, record in sent.events.values()), *sent.repeated, *sent.rejected}
+    offsets = [int(record.rsplit("-", 1)[1]) for record in records]
+    query = {"terms": {"offset": offsets}}
+    hits = elastic.search(index="login-dead-letters-*", query=query, size=10_000)["hits"]["hits"]
+    letters = [(f"{each['topic']}-{each['partition']}-{each['offset']}", each) for each in (h["_source"] for h in hits)]
+    found = {record: source for record, source in letters if record in records}
     raw = {record: base64.b64decode(source["raw"]) if "raw" in source else None for record, source in found.items()}
     assert {record: (source["reason"], raw[record]) for record, source in found.items()} == sent.rejected
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the answers for documents become the account of a batch."""
 
+import base64
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -90,6 +91,17 @@ def test_every_record_is_accounted_for(settings: Settings, store: Store) -> None
     assert sorted(letter["offset"] for letter in store.named("login-dead-letters")) == [13, 14, 15]
     (kept,) = (fields for fields in store.named("login-events") if fields["event"]["id"] == "a")
     assert kept["event"]["outcome"] == "success", "the first copy wins"
+
+
+def test_a_refused_document_costs_no_other(settings: Settings, store: Store) -> None:
+    store.refuse = {"e2"}
+    batch = records([message(f"e{number}") for number in range(1001)])
+    counts = run(settings, batch)
+    counts.check()
+    assert (counts.indexed, counts.dead) == (1000, {"refused": 1})
+    (letter,) = store.named("login-dead-letters")
+    assert (letter["offset"], letter["detail"]) == (2, "400 document_parsing_exception: failed to parse")
+    assert base64.b64decode(letter["raw"]) == batch.column("value")[2].as_py()
 
 
 def test_a_replay_counts_the_same_and_writes_nothing_new(settings: Settings, store: Store) -> None:

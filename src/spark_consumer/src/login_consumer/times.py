@@ -14,7 +14,7 @@ _FIRST_US = 1000 * _FIRST_MS
 _LOCAL = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 # fromisoformat alone would take weeks, dates without a time, and more
-_WITH_ZONE = re.compile(_LOCAL + r"(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})").fullmatch
+_WITH_ZONE = re.compile(_LOCAL + r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])").fullmatch
 _WITHOUT_ZONE = re.compile(_LOCAL).fullmatch
 
 END_OF_TIME = 253_402_300_800_000
@@ -44,7 +44,7 @@ def _from_text(text: str) -> int:
         raise Rejected(Reason.TIMESTAMP_WITHOUT_ZONE if _WITHOUT_ZONE(text) else Reason.TIMESTAMP_UNPARSEABLE)
     try:
         moment = datetime.fromisoformat(text.upper())
-    except ValueError as error:  # such as 30 February or an offset of a day
+    except ValueError as error:  # such as 30 February or the year 0
         raise Rejected(Reason.TIMESTAMP_UNPARSEABLE, str(error)) from None
     # the microseconds apart, since a float of seconds would round them
     return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
