@@ -10,7 +10,7 @@ from pathlib import Path
 from login_common import logs
 from login_common.settings import SettingsError, describe
 
-from login_consumer import __version__
+from login_consumer import __version__, dead
 from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError
 from login_consumer.elastic import Unavailable
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     status_parser = commands.add_parser("status", help="show totals and the last batch")
     status_parser.add_argument("--json", action="store_true", help="as one JSON object")
     status_parser.set_defaults(command=_status)
+    dead.add_parser(commands)
     return parser
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timestamps of events: RFC 3339 text with a zone, or seconds or milliseconds since 1970, to milliseconds."""
 
+import argparse
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from login_consumer.reasons import Reason, Rejected
 
@@ -14,6 +15,7 @@ _LOCAL = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][
 # fromisoformat alone would take weeks, dates without a time, and more
 _WITH_ZONE = re.compile(_LOCAL + r"(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})").fullmatch
 _WITHOUT_ZONE = re.compile(_LOCAL).fullmatch
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
 def epoch_ms(value: object) -> int:
@@ -43,3 +45,19 @@ def _from_text(text: str) -> int:
         raise Rejected(Reason.TIMESTAMP_UNPARSEABLE, str(error)) from None
     # the microseconds apart, since a float of seconds would round them
     return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
+
+
+def moment(text: str) -> int:
+    """Return the milliseconds since 1970 of a command's argument: RFC 3339 with a zone, or a date (UTC).
+
+    Raises argparse.ArgumentTypeError, whose text argparse shows as it is.
+    """
+    try:
+        if _DATE(text):
+            return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
+        return _from_text(text)
+    except (Rejected, ValueError, OverflowError) as error:
+        why = error.detail if isinstance(error, Rejected) else str(error)
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: {why}; give a date such as 2026-03-01, or a time with its zone such as 2026-03-01T10:00:00Z"
+        ) from None
