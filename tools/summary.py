@@ -54,7 +54,7 @@ def main(host: str, state: Path) -> int:
         return 1
     print(f"""
 Elasticsearch      https://localhost:9200 (user elastic)
-Kafka              localhost:9094 (SASL_SSL, SCRAM-SHA-512, users admin, producer, consumer)
+Kafka              localhost:9094 (SASL_SSL, SCRAM-SHA-512, users admin, producer, consumer, replay)
 CA certificate     {state}/ca/ca.pem
 Credentials        {state}/secrets.yml
 Kibana             not deployed: this release has no role for it yet

@@ -5,6 +5,9 @@
 A template or key carries the hash of what this module wrote (``_meta``, ``metadata``); it is written again only when
 the wanted content has another hash. Elasticsearch adds defaults and changes forms, so that the contents themselves
 cannot be compared. Nothing is deleted.
+
+A template is for indices to come. Its new fields are put onto the indices that are there as well, and before the
+template is written: if that fails, the template keeps its old hash, so that the next run tries both again.
 """
 
 from __future__ import annotations
@@ -21,6 +24,10 @@ from ansible.module_utils.urls import open_url
 DOCUMENTATION = r"""
 module: elasticsearch_resources
 short_description: Index templates and API keys of an Elasticsearch cluster
+description:
+  - Writes the templates and the key that differ from what is wanted.
+  - Before a template is written, the properties of its mappings are added to the existing indices that match its
+    patterns. Fields are only added; a field whose type differs stops the run before the template is changed.
 options:
   url: {description: A node's URL., type: str, required: true}
   ca_file: {description: CA certificates., type: path, required: true}
@@ -33,6 +40,11 @@ options:
 """
 
 RETURN = r"""
+changes:
+  description: What was changed, or would be in check mode; one line each, also for mappings of existing indices.
+  type: list
+  elements: str
+  returned: success
 api_key_encoded:
   description: The new key in its encoded form, if there was none or it was not valid; else empty.
   type: str
@@ -92,10 +104,61 @@ def template_changes(cluster: Cluster, wanted: dict[str, Any], check: bool) -> l
         digest = hash_of(body)
         if meta.get(HASH) == digest:
             continue
+        changes += mapping_changes(cluster, name, body, check)
         changes.append(f"index template {name}: {'changed' if stored else 'created'}")
         if not check:
             cluster.call("PUT", f"/_index_template/{name}", {**body, "_meta": {**body.get("_meta", {}), HASH: digest}})
     return changes
+
+
+def mapping_changes(cluster: Cluster, name: str, body: dict[str, Any], check: bool) -> list[str]:
+    """Put the fields of template `name` onto the indices that are there.
+
+    Raises Refused, with nothing written, if a field has another type in one of them.
+    """
+    wanted = body.get("template", {}).get("mappings", {}).get("properties", {})
+    stored = cluster.call("GET", f"/{','.join(body['index_patterns'])}/_mapping") or {} if wanted else {}
+    lacking = {}
+    for index, told in sorted(stored.items()):
+        new, other = differences(told["mappings"].get("properties", {}), wanted)
+        if other:
+            raise Refused(
+                f"index template {name} was left as it was, since index {index} has fields of other types: "
+                f"{'; '.join(other)}. A field cannot change its type: copy the index into a new one (_reindex), or "
+                "delete it if its documents are not needed, then run this again"
+            )
+        if new:
+            lacking[index] = new
+    for index in () if check else lacking:
+        try:
+            cluster.call("PUT", f"/{index}/_mapping", {"properties": wanted})
+        except Refused as error:
+            raise Refused(
+                f"index template {name} was left as it was, since index {index} does not take its new fields: {error}"
+            ) from error
+    return [f"index {index}: fields added: {', '.join(new)}" for index, new in lacking.items()]
+
+
+def differences(stored: dict[str, Any], wanted: dict[str, Any], path: str = "") -> tuple[list[str], list[str]]:
+    """-> the wanted fields that are not stored, and those that are stored with another type.
+
+    Other parameters are not compared: Elasticsearch leaves out those that have their default.
+    """
+    new: list[str] = []
+    other: list[str] = []
+    for name, field in wanted.items():
+        if name not in stored:
+            new.append(path + name)
+            continue
+        has, wants = stored[name].get("type", "object"), field.get("type", "object")
+        if has != wants:
+            other.append(f"{path}{name} is {has}, wanted is {wants}")
+            continue
+        for inner in ("properties", "fields"):
+            more_new, more_other = differences(stored[name].get(inner, {}), field.get(inner, {}), f"{path}{name}.")
+            new += more_new
+            other += more_other
+    return new, other
 
 
 def api_key_change(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], str]:

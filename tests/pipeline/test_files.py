@@ -42,6 +42,7 @@ PATHS = """
 /etc/login-consumer                                 root            login-consumer  750
 /etc/login-consumer/consumer.toml                   root            login-consumer  640
 /etc/login-consumer/kafka_password                  root            login-consumer  640
+/etc/login-consumer/kafka_replay_password           root            login-consumer  640
 /etc/login-consumer/elasticsearch_api_key           root            login-consumer  640
 /var/lib/login-consumer                             login-consumer  login-consumer  750
 /opt/kafka                                          root            root            755
@@ -71,6 +72,7 @@ def test_the_hunt_finds_what_is_there(deployment: Deployment) -> None:
         "consumer_api_key in /etc/login-consumer/elasticsearch_api_key",
         "kafka_consumer_password in /etc/login-consumer/kafka_password",
         "kafka_producer_password in /etc/login-producer/kafka_password",
+        "kafka_replay_password in /etc/login-consumer/kafka_replay_password",
     ]
 
 

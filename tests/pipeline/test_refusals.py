@@ -151,6 +151,9 @@ def create_topic(options: dict[str, Any], topic: str) -> None:
         ("consumer", write_topic),
         ("consumer", join_group),
         ("consumer", create_topic),
+        ("replay", read_topic),
+        ("replay", join_group),
+        ("replay", create_topic),
     ],
 )
 def test_kafka_accounts_do_only_their_job(

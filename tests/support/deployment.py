@@ -148,7 +148,7 @@ def elasticsearch_client(deployment: Deployment, tunnel: Tunnel, **login: Any) -
 
 
 def kafka_options(deployment: Deployment, tunnel: Tunnel, user: str) -> dict[str, Any]:
-    """Return the options of any kafka-python client for one of the users admin, producer, consumer."""
+    """Return the options of any kafka-python client for one of the users admin, producer, consumer, replay."""
     return {
         "bootstrap_servers": f"{deployment.pipeline_address}:{deployment.kafka_port}",
         "proxy_url": tunnel.proxy_url,

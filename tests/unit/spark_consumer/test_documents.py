@@ -49,7 +49,9 @@ def full_metric() -> dict[str, Any]:
 
 
 def full_letter() -> dict[str, Any]:
-    return dict(json.loads(dead_letter(Rejected(Reason.NOT_JSON), b"\xff", ORIGIN, TEN).source))
+    # what a replay adds later
+    replay = {"replay": {"state": "sent", "started": TEN, "at": TEN, "partition": 2, "offset": 7}}
+    return json.loads(dead_letter(Rejected(Reason.NOT_JSON), b"\xff", ORIGIN, TEN).source) | replay
 
 
 def full_progress() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from login_common import logs
 from login_common.settings import SettingsError, describe
 
-from login_consumer import __version__
+from login_consumer import __version__, dead
 from login_consumer.audit import as_text as audit_lines
 from login_consumer.audit import audit
 from login_consumer.check import check
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     for each in (audit_parser, rebuild_parser):
         each.add_argument("--from", dest="first", type=moment, metavar="TIME", help="2026-03-01T10:00:00Z, or a date")
         each.add_argument("--to", dest="next", type=moment, metavar="TIME", help="likewise; this time is not in it")
+    dead.add_parser(commands)
     return parser
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from login_common.settings import KafkaSettings, load, read_text
+from login_common.settings import KafkaSettings, SettingsError, load, read_text
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 DEFAULT_FILE = Path("/etc/login-consumer/consumer.toml")
@@ -66,6 +66,20 @@ class Elasticsearch(_Section):
         return read_text(self.api_key_file, "API key file (elasticsearch.api_key_file)").strip()
 
 
+class Replay(_Section):
+    """The Kafka account that sends dead letters back: it may write to the topic, and read nothing."""
+
+    username: str
+    password: SecretStr | None = None
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if (self.password is None) == (self.password_file is None):
+            raise ValueError("give exactly one of password and password_file")
+        return self
+
+
 class Events(_Section):
     """Which events are taken, and into which indices."""
 
@@ -113,6 +127,8 @@ class Settings(_Section):
     events: Events = Events()
     metrics: Metrics = Metrics()
     spark: Spark = Spark()
+    replay: Replay | None = None
+    """Without it nothing can be replayed; the consumer itself does not need it."""
     refresh: Literal["batch", "none"] = "batch"
     """batch: make each batch visible at once; none: leave it to the index's refresh_interval."""
     checkpoint_dir: Path = STATE_DIR / "checkpoint"
@@ -120,6 +136,15 @@ class Settings(_Section):
     """Made when the query runs, gone when it does not: what a deployment or a monitor can wait for."""
     stop_seconds: Positive = 30
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    def kafka_for_replay(self) -> Kafka:
+        """Return where to send dead letters, and as whom. Raises SettingsError without a section replay."""
+        if self.replay is None:
+            raise SettingsError(
+                "the settings have no account that may write to the topic: add a section [replay] with username "
+                "and password_file, of a Kafka user with Write and Describe on kafka.topic"
+            )
+        return self.kafka.model_copy(update=dict(self.replay))
 
 
 def load_settings(path: Path | None) -> Settings:

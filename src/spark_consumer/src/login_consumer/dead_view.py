@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dead letters for a person. Their content comes from anybody: nothing of it may steer a terminal."""
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from login_consumer.dead_letters import Letter, Listing, Plan
+
+_HEX_WIDTH = 16
+
+
+def printable(text: str) -> str:
+    """Return `text` with all that a terminal might act on, or hide, as backslash escapes."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def content(raw: bytes | None) -> Iterator[str]:
+    """Yield the lines that show a record's value: as text if it is printable UTF-8, else as a hex dump."""
+    if raw is None:
+        yield "(no value)"
+        return
+    if not raw:
+        yield "(no bytes)"
+        return
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if all(sign.isprintable() or sign in "\n\r\t" for sign in text):
+        for line in text.split("\n"):
+            # a carriage return would let the line overwrite itself
+            yield line.replace("\r", "\\r").expandtabs()
+        return
+    yield from hex_dump(raw)
+
+
+def hex_dump(raw: bytes) -> Iterator[str]:
+    """Yield lines of the offset, 16 bytes in hex, and the same in ASCII with a dot for what is not."""
+    for start in range(0, len(raw), _HEX_WIDTH):
+        part = raw[start : start + _HEX_WIDTH]
+        signs = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)
+        yield f"{start:08x}  {part.hex(' '):<{3 * _HEX_WIDTH - 1}}  |{signs}|"
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal, None if standard output is none: then nothing is cut."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def listing(told: Listing, width: int | None) -> Iterator[str]:
+    """Yield the counts, then a line for each letter, cut to `width` columns if that is given."""
+    if not told.total:
+        yield "no such dead letters"
+        return
+    yield f"{told.total} dead letters"
+    for reason, count in told.reasons.items():
+        yield f"{count:>9}  {printable(reason)}"
+    if told.letters:
+        yield ""
+        yield f"newest {len(told.letters)}: id, time, reason, topic/partition/offset, bytes, detail"
+    for letter in told.letters:
+        fields = letter.fields
+        size = fields.get("size", "-")
+        replay = f"(replay: {letter.state})  " if letter.state else ""
+        line = printable(
+            f"{letter.id}  {fields['@timestamp']}  {fields['reason']}  {_place(fields)}  {size}  "
+            f"{replay}{fields['detail']}"
+        )
+        yield line if width is None or len(line) <= width else line[: width - 1] + "…"
+
+
+def as_json(told: Listing) -> dict[str, Any]:
+    """Return the listing as JSON-able values."""
+    letters = [{"id": letter.id, "index": letter.index} | letter.fields for letter in told.letters]
+    return {"total": told.total, "reasons": told.reasons, "letters": letters}
+
+
+def letter_lines(letter: Letter) -> Iterator[str]:
+    """Yield the lines that show one letter with its value."""
+    fields = letter.fields
+    rows = {
+        "id": letter.id,
+        "index": letter.index,
+        "time": f"{fields['@timestamp']} in Kafka, {fields['ingested']} here",
+        "place": _place(fields),
+        "reason": fields["reason"],
+        "detail": fields["detail"],
+        "replay": _replay(fields),
+        "size": f"{fields['size']} bytes" if "size" in fields else "no value",
+    }
+    for name, value in rows.items():
+        yield f"{name:<8}{printable(str(value))}"
+    yield ""
+    yield from content(letter.raw)
+
+
+def _place(fields: dict[str, Any]) -> str:
+    return f"{fields['topic']}/{fields['partition']}/{fields['offset']}"
+
+
+def _replay(fields: dict[str, Any]) -> str:
+    replay = fields.get("replay") or {}
+    if not replay.get("state"):
+        return "not yet"
+    if replay.get("at"):
+        return f"{replay['state']} at {replay['at']}, now {fields['topic']}/{replay['partition']}/{replay['offset']}"
+    return f"{replay['state']} since {replay['started']}: perhaps sent"
+
+
+def plan_lines(planned: Plan, topic: str) -> Iterator[str]:
+    """Yield the lines that say what a replay is about to do."""
+    yield f"{planned.total} dead letters to replay to {topic}"
+    for reason, count in planned.reasons.items():
+        yield f"{count:>9}  {printable(reason)}"
+    if planned.sent:
+        yield f"{planned.sent} skipped: sent before; --again sends them once more"
+    if planned.sending:
+        yield (
+            f"{planned.sending} skipped: marked as sending, so perhaps sent before. "
+            "Look for them in the topic or in the newer letters, then give --again"
+        )
+    for other, count in planned.foreign.items():
+        yield (
+            f"{count} refused: they come from topic {printable(other)}, but kafka.topic is {topic}; "
+            "replay them with the settings of their own topic"
+        )

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dead letters as they are shown: their content comes from anybody, and must not steer a terminal."""
+
+import json
+from typing import Any
+
+import pytest
+from login_consumer.dead_letters import Letter, Listing
+from login_consumer.dead_view import as_json, content, letter_lines, listing, printable
+
+FIELDS = {
+    "@timestamp": "2026-03-01T10:00:00.000Z",
+    "ingested": "2026-03-01T10:00:01.000Z",
+    "reason": "not_json",
+    "detail": "line 1: \x1b[2J unexpected",
+    "topic": "login-events",
+    "partition": 3,
+    "offset": 7,
+}
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[31m", "\x9b2J", "\x07", "\r", "\n", "\u202e", "\u2028", "\x7f", "\u200b", "\ud800", "\U000e0001"]
+)
+def test_what_steers_a_terminal_is_escaped(text: str) -> None:
+    shown = printable(f"a{text}b")
+    assert shown.isprintable()
+    assert shown.startswith("a\\")
+
+
+def test_printable_text_is_left_alone() -> None:
+    assert printable("Zoë 서울 {}") == "Zoë 서울 {}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "lines"),
+    [
+        (None, ["(no value)"]),
+        (b"", ["(no bytes)"]),
+        ("{\n\t'Zoë'}\r\n".encode(), ["{", "        'Zoë'}\\r", ""]),
+        (b"\x1b[2Jab", ["00000000  1b 5b 32 4a 61 62" + " " * 30 + "  |.[2Jab|"]),
+        (b"\xff" * 17, [f"00000000  {'ff ' * 15}ff  |{'.' * 16}|", f"00000010  ff{' ' * 45}  |.|"]),
+    ],
+)
+def test_content(raw: bytes | None, lines: list[str]) -> None:
+    assert list(content(raw)) == lines
+
+
+def test_a_listing_is_cut_and_cannot_steer() -> None:
+    told = Listing({"not_json": 2}, [Letter("i", "an-id", FIELDS | {"size": 9}), Letter("i", "x", FIELDS)])
+    lines = list(listing(told, 60))
+    assert lines[:2] == ["2 dead letters", "        2  not_json"]
+    assert lines[-2].startswith("an-id  2026-03-01T10:00:00.000Z  not_json  login-events/3/7")
+    assert {len(line) for line in lines[-2:]} == {60}
+    whole = list(listing(told, None))[-2]
+    assert whole.endswith("  9  line 1: \\x1b[2J unexpected")
+    assert list(listing(Listing({}, []), None)) == ["no such dead letters"]
+
+
+def test_the_json_is_ascii() -> None:
+    told = as_json(Listing({"not_json": 1}, [Letter("i", "an-id", FIELDS)]))
+    text = json.dumps(told)
+    assert "\x1b" not in text
+    assert json.loads(text)["letters"][0]["detail"] == FIELDS["detail"]
+
+
+@pytest.mark.parametrize(
+    ("replay", "text"),
+    [
+        (None, "replay  not yet"),
+        ({"state": "sending", "started": "S", "at": None}, "replay  sending since S: perhaps sent"),
+        (
+            {"state": "sent", "started": "S", "at": "A", "partition": 1, "offset": 9},
+            "replay  sent at A, now login-events/1/9",
+        ),
+    ],
+)
+def test_a_letter_tells_of_its_replay(replay: dict[str, Any] | None, text: str) -> None:
+    lines = list(letter_lines(Letter("i", "an-id", FIELDS | {"replay": replay})))
+    assert text in lines
+    assert "\x1b" not in "".join(lines)
