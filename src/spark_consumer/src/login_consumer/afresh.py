@@ -13,6 +13,7 @@ from login_consumer.documents import DEAD_LETTERS, EVENTS, Topic
 from login_consumer.elastic import Unavailable
 from login_consumer.plan import Plan
 from login_consumer.progress import Batch, Progress, Ranges, Times, progress_lines
+from login_consumer.reasons import Reason
 from login_consumer.rebuild import in_ranges, repair
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
@@ -59,7 +60,7 @@ def _record_loss(sink: Sink, plan: Plan, batch: Batch) -> None:
         # The batch that read some of them was not finished: what it has stored is not lost.
         position = Position(batch.topic.id, plan.start)
         counts.indexed = _count(sink, EVENTS, in_ranges("login.kafka.", position, plan.lost))
-        counts.dead = Counter({"before_the_loss": _count(sink, DEAD_LETTERS, in_ranges("", position, plan.lost))})
+        counts.dead = _by_reason(sink, in_ranges("", position, plan.lost))
         counts.read = counts.indexed + counts.dead.total()
     line = progress_lines(batch, counts, Times(0, 0, 0, round(time.time() * 1000)))
     for item in sink.bulk([line]):
@@ -69,3 +70,12 @@ def _record_loss(sink: Sink, plan: Plan, batch: Batch) -> None:
 
 def _count(sink: Sink, family: str, query: dict[str, Any]) -> int:
     return int(sink.ask(lambda client: client.count(index=f"{family}-*", query=query, allow_no_indices=True))["count"])
+
+
+def _by_reason(sink: Sink, query: dict[str, Any]) -> Counter[str]:
+    asked = {"reasons": {"terms": {"field": "reason", "size": len(Reason)}}}
+    answer = sink.ask(
+        lambda client: client.search(index=f"{DEAD_LETTERS}-*", query=query, size=0, aggs=asked, allow_no_indices=True)
+    )
+    buckets = answer.get("aggregations", {}).get("reasons", {}).get("buckets", ())
+    return Counter({bucket["key"]: bucket["doc_count"] for bucket in buckets})
