@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from letters import FIELDS
 from login_consumer import dead
 from login_consumer.cli import main
 from login_consumer.dead_letters import (
@@ -37,15 +38,6 @@ hosts = ["https://es.example.org:9200"]
 ca_file = "/ca.pem"
 api_key = "key"
 """
-FIELDS = {
-    "@timestamp": "2026-03-01T10:00:00.000Z",
-    "ingested": "2026-03-01T10:00:01.000Z",
-    "reason": "not_json",
-    "detail": "line 1: \x1b[2J unexpected",
-    "topic": "login-events",
-    "partition": 3,
-    "offset": 7,
-}
 
 
 class Client:

@@ -5,18 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from letters import FIELDS
 from login_consumer.dead_letters import Letter, Listing
 from login_consumer.dead_view import as_json, content, letter_lines, listing, printable
-
-FIELDS = {
-    "@timestamp": "2026-03-01T10:00:00.000Z",
-    "ingested": "2026-03-01T10:00:01.000Z",
-    "reason": "not_json",
-    "detail": "line 1: \x1b[2J unexpected",
-    "topic": "login-events",
-    "partition": 3,
-    "offset": 7,
-}
 
 
 @pytest.mark.parametrize(

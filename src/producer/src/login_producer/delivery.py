@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from zlib import crc32
 
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from login_common.kafka_producer import close_now
 
 from login_producer.connection import UnreachableError
 from login_producer.counters import Counters
@@ -224,13 +225,7 @@ class Delivery:
         if self._producer is None:
             return
         producer, self._producer = self._producer, None
-        try:
-            producer.close(timeout=1)
-        except KafkaTimeoutError:
-            # Its close() stops at the first batch it cannot flush, and would try and raise again when it
-            # is collected; there is no public way to drop the batches.
-            producer._sender.force_close()
-            producer._closed = True
+        close_now(producer)
 
     def _warn_unreachable(self, cause: str) -> None:
         """Warn once a minute, and at once when the cause is another."""

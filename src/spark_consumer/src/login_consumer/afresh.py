@@ -5,19 +5,19 @@ import logging
 import time
 import uuid
 from collections import Counter
-from typing import Any
+
+from elasticsearch import Elasticsearch
 
 from login_consumer import checkpoint
 from login_consumer.counts import Counts, OffsetRange
-from login_consumer.documents import DEAD_LETTERS, EVENTS, Topic
-from login_consumer.elastic import Unavailable
+from login_consumer.dead_letters import newest
+from login_consumer.documents import EVENTS, Topic
 from login_consumer.plan import Plan
-from login_consumer.progress import Batch, Progress, Ranges, Times, progress_lines
-from login_consumer.reasons import Reason
-from login_consumer.rebuild import in_ranges, repair
+from login_consumer.progress import Batch, Progress, Times, progress_lines
+from login_consumer.rebuild import repair
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
-from login_consumer.windows import Position
+from login_consumer.windows import Position, at_places
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +29,19 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
 
     Raises Unavailable.
     """
-    position = Position(topic.id, plan.start)
-    rebuilt = repair(sink, progress, position, plan.lost, settings.metrics.window_seconds * 1000)
+    lost = {(topic.id, partition): [each] for partition, each in plan.lost.items()}
+    window_ms = settings.metrics.window_seconds * 1000
+    rebuilt = repair(sink, progress, Position(topic.id, plan.start), at_places("login.kafka.", lost), window_ms)
     if rebuilt:
         log.warning("counted %d windows anew, which hold %d events", rebuilt.windows, rebuilt.events)
     lineage, shape = str(uuid.uuid4()), checkpoint.shape_of(settings)
     if plan.loss:
         log.error("going on without lost records, as kafka.allow_data_loss permits: %s", plan.loss)
-        _record_loss(
-            sink, plan, Batch(lineage, _BEFORE_THE_FIRST, plan.sequence, topic, _ranges(plan), shape, None, plan.loss)
-        )
+        ranges = {p: plan.lost.get(p, OffsetRange(offset, offset)) for p, offset in plan.start.items()}
+        batch = Batch(lineage, _BEFORE_THE_FIRST, plan.sequence, topic, ranges, shape, None, plan.loss)
+        counts = sink.ask(lambda client: _stored(client, lost))
+        now = round(time.time() * 1000)
+        sink.put([progress_lines(batch, counts, Times(0, 0, 0, now))], "a progress document")
     aside = checkpoint.move_aside(settings.checkpoint_dir) if plan.aside else None
     if aside:
         log.warning("the checkpoint was moved to %s: %s", aside, plan.aside)
@@ -49,33 +52,9 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
     return lineage
 
 
-def _ranges(plan: Plan) -> Ranges:
-    """Return the part of the topic that the record of a loss covers: what was lost, in the chain of batches."""
-    return {p: (plan.lost or {}).get(p, OffsetRange(offset, offset)) for p, offset in plan.start.items()}
-
-
-def _record_loss(sink: Sink, plan: Plan, batch: Batch) -> None:
-    counts = Counts()
-    if plan.lost:
-        # The batch that read some of them was not finished: what it has stored is not lost.
-        position = Position(batch.topic.id, plan.start)
-        counts.indexed = _count(sink, EVENTS, in_ranges("login.kafka.", position, plan.lost))
-        counts.dead = _by_reason(sink, in_ranges("", position, plan.lost))
-        counts.read = counts.indexed + counts.dead.total()
-    line = progress_lines(batch, counts, Times(0, 0, 0, round(time.time() * 1000)))
-    for item in sink.bulk([line]):
-        if item.refused:
-            raise Unavailable(f"a progress document was refused ({item.kind}: {item.reason}); see its template")
-
-
-def _count(sink: Sink, family: str, query: dict[str, Any]) -> int:
-    return int(sink.ask(lambda client: client.count(index=f"{family}-*", query=query, allow_no_indices=True))["count"])
-
-
-def _by_reason(sink: Sink, query: dict[str, Any]) -> Counter[str]:
-    asked = {"reasons": {"terms": {"field": "reason", "size": len(Reason)}}}
-    answer = sink.ask(
-        lambda client: client.search(index=f"{DEAD_LETTERS}-*", query=query, size=0, aggs=asked, allow_no_indices=True)
-    )
-    buckets = answer.get("aggregations", {}).get("reasons", {}).get("buckets", ())
-    return Counter({bucket["key"]: bucket["doc_count"] for bucket in buckets})
+def _stored(client: Elasticsearch, lost: dict[tuple[str, int], list[OffsetRange]]) -> Counts:
+    """Return the account of what was lost but is stored: the batch that read it was not finished."""
+    query = at_places("login.kafka.", lost)
+    indexed = client.count(index=f"{EVENTS}-*", query=query, allow_no_indices=True)["count"]
+    dead = Counter(newest(client, at_places("", lost), 0).reasons)
+    return Counts(read=indexed + dead.total(), indexed=indexed, dead=dead)

@@ -15,13 +15,15 @@ from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 
 from login_consumer.counts import OffsetRange, joined
-from login_consumer.documents import DEAD_LETTERS, EVENTS, METRICS, PIPELINE, WindowKey, index_name, iso, metric_id
+from login_consumer.dead_letters import newest
+from login_consumer.documents import EVENTS, METRICS, PIPELINE, WindowKey, index_name, iso, metric_id
+from login_consumer.elastic import Query
 from login_consumer.kafka_side import topic_state
 from login_consumer.plan import TopicState
 from login_consumer.progress import Progress, last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
-from login_consumer.windows import Position, Query, Span, between, counted_events, metrics, order, widened
+from login_consumer.windows import Position, Span, at_places, between, counted_events, metrics, order, widened
 
 _MOST_TOLD = 20
 _IN_FLIGHT_SECONDS = 60
@@ -118,18 +120,11 @@ class _Auditor:
 
     def _check_stored(self, client: Elasticsearch) -> None:
         found = self._found
+        places = {place: joined(ranges) for place, ranges in self._places.items()}
         found.events_stored = client.count(
-            index=f"{EVENTS}-*", query=self._in_places("login.kafka."), allow_no_indices=True
+            index=f"{EVENTS}-*", query=at_places("login.kafka.", places), allow_no_indices=True
         )["count"]
-        answer = client.search(
-            index=f"{DEAD_LETTERS}-*",
-            query=self._in_places(""),
-            size=0,
-            aggs={"reasons": {"terms": {"field": "reason", "size": 1000}}},
-            allow_no_indices=True,
-        )
-        buckets = answer.get("aggregations", {}).get("reasons", {}).get("buckets", ())
-        stored = Counter({bucket["key"]: bucket["doc_count"] for bucket in buckets})
+        stored = Counter(newest(client, at_places("", places), 0).reasons)
         found.dead_stored = stored.total()
         self._fault_unless(
             found.events_stored == found.indexed, f"{found.indexed} events were told, {found.events_stored} are stored"
@@ -139,25 +134,6 @@ class _Auditor:
             self._fault_unless(
                 told == stored[reason], f"{told} dead letters {reason} were told, {stored[reason]} are stored"
             )
-
-    def _in_places(self, prefix: str) -> Query:
-        def term(name: str, value: object) -> Query:
-            return {"term": {f"{prefix}{name}": value}}
-
-        should = [
-            {
-                "bool": {
-                    "filter": [
-                        term("topic_id", topic_id),
-                        term("partition", partition),
-                        {"range": {f"{prefix}offset": {"gte": each.first, "lt": each.next}}},
-                    ]
-                }
-            }
-            for (topic_id, partition), ranges in self._places.items()
-            for each in joined(ranges)
-        ]
-        return {"bool": {"should": should}} if should else {"match_none": {}}
 
     def _check_kafka(self, kafka: TopicState, progress: Progress) -> None:
         if progress.topic_id != kafka.topic.id:

@@ -46,6 +46,7 @@ class BatchWriter:
         self._topic = topic
         self._lineage = lineage
         self._stopping = stopping
+        self._shape = checkpoint.shape_of(settings)
         self._offsets = plan.start
         self._sequence = plan.sequence + bool(plan.loss)  # the record of the loss has the first
         self._sink = Sink(settings.elasticsearch)
@@ -85,7 +86,7 @@ class BatchWriter:
         counts = self._run_workers(frame)
         written = time.monotonic()
         window_ms = self._settings.metrics.window_seconds * 1000
-        self._put(
+        self._sink.put(
             [metric_update(key, count, window_ms, self._lineage, batch) for key, count in counts.windows.items()],
             "a metric document",
         )
@@ -100,7 +101,7 @@ class BatchWriter:
                 f"{each.first} to {each.next - 1} of partition {p}" for p, ranges in gaps.items() for each in ranges
             ]
             log.warning("batch %d: Kafka did not hold the offsets %s any more", batch, ", ".join(told))
-        self._put([progress_lines(this, counts, times)], "a progress document")
+        self._sink.put([progress_lines(this, counts, times)], "a progress document")
         self._offsets, self._sequence = {p: each.next for p, each in this.ranges.items()}, self._sequence + 1
         self._last_read = counts.read
 
@@ -111,8 +112,7 @@ class BatchWriter:
         ranges: Ranges = {p: OffsetRange(self._offsets.get(p, 0), end) for p, end in ends.items()}
         known = self.latest()
         lag = sum(max(0, end - ends.get(partition, 0)) for partition, end in known.items()) if known else None
-        shape = checkpoint.shape_of(self._settings)
-        return Batch(self._lineage, batch, self._sequence, self._topic, ranges, shape, lag)
+        return Batch(self._lineage, batch, self._sequence, self._topic, ranges, self._shape, lag)
 
     def _run_workers(self, frame: "DataFrame") -> Counts:
         if self._last_read < self._settings.spark.small_batch:
@@ -124,11 +124,6 @@ class BatchWriter:
             raise Unavailable(counts.unavailable)
         counts.check()
         return counts
-
-    def _put(self, lines: list[bytes], what: str) -> None:
-        for item in self._sink.bulk(lines):
-            if item.refused:
-                raise Unavailable(f"{what} was refused ({item.kind}: {item.reason}); see its index and template")
 
     def _refresh(self, counts: Counts) -> None:
         indices = counts.indices | {index_name(METRICS, key.start) for key in counts.windows}

@@ -22,7 +22,7 @@ from login_consumer.run import QueryFailed, run
 from login_consumer.settings import DEFAULT_FILE, ENV_PREFIX, Settings, load_settings
 from login_consumer.sink import Sink
 from login_consumer.status import as_text, status
-from login_consumer.times import END_OF_TIME, moment
+from login_consumer.times import END_OF_TIME, add_time_options
 from login_consumer.windows import Span
 
 log = logging.getLogger("login_consumer")
@@ -75,8 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     rebuild_parser.set_defaults(command=_rebuild)
     for each in (audit_parser, rebuild_parser):
-        each.add_argument("--from", dest="first", type=moment, metavar="TIME", help="2026-03-01T10:00:00Z, or a date")
-        each.add_argument("--to", dest="next", type=moment, metavar="TIME", help="likewise; this time is not in it")
+        add_time_options(each, "when a window starts, and for an audit a batch was written")
     dead.add_parser(commands)
     return parser
 
@@ -111,10 +110,10 @@ def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _span(options: argparse.Namespace) -> Span | None:
-    if options.first is None and options.next is None:
+    if options.start is None and options.end is None:
         return None
-    first = 0 if options.first is None else options.first
-    after = END_OF_TIME if options.next is None else options.next
+    first = 0 if options.start is None else options.start
+    after = END_OF_TIME if options.end is None else options.end
     if first >= after:
         raise SettingsError("--from must be before --to")
     return Span(first, after)

@@ -29,7 +29,7 @@ from login_consumer.reasons import Reason
 from login_consumer.replay_sender import ReplaySender
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
-from login_consumer.times import moment
+from login_consumer.times import add_time_options
 
 log = logging.getLogger(__name__)
 
@@ -67,14 +67,7 @@ def add_parser(commands: Any) -> None:
 def _add_selectors(parser: argparse.ArgumentParser) -> None:
     codes = [str(reason) for reason in Reason]
     parser.add_argument("--reason", dest="reasons", metavar="REASON", nargs="+", action="extend", choices=codes)
-    parser.add_argument(
-        "--from",
-        dest="start",
-        metavar="TIME",
-        type=moment,
-        help="Kafka's time of the record, as in 2026-03-01T10:00:00Z or 2026-03-01",
-    )
-    parser.add_argument("--to", dest="end", metavar="TIME", type=moment, help="likewise, itself excluded")
+    add_time_options(parser, "Kafka's time of the record")
 
 
 def _limit(text: str) -> int:

@@ -11,20 +11,20 @@ from typing import Any, NamedTuple
 from elasticsearch import ApiError, Elasticsearch
 
 from login_consumer.documents import DEAD_LETTERS, iso
+from login_consumer.elastic import Query
 from login_consumer.sink import Sink
 
 INDICES = f"{DEAD_LETTERS}-*"
 SENDING, SENT = "sending", "sent"
 """States of a replay: a letter that is `sending` while nothing runs was perhaps sent, and a crash came."""
 
-Query = dict[str, Any]
 IS_SENT: Query = {"term": {"replay.state": SENT}}
 IS_SENDING: Query = {"term": {"replay.state": SENDING}}
 NOT_SENT: Query = {"bool": {"must_not": [IS_SENT]}}
 UNTOUCHED: Query = {"bool": {"must_not": [{"exists": {"field": "replay.state"}}]}}
 ANY: Query = {"match_all": {}}
 
-_MOST_REASONS = 100
+_MOST_REASONS = 1000
 _PAGE = 500
 _IDS_AT_ONCE = 1000
 _KEEP_ALIVE = "10m"  # longer than one batch of a replay may take
@@ -124,7 +124,7 @@ def _counts(aggregation: dict[str, Any]) -> dict[str, int]:
 
 
 def newest(client: Elasticsearch, query: Query, limit: int) -> Listing:
-    """Return the counts and the `limit` newest letters. Raises the client's own errors."""
+    """Return the counts by reason and the `limit` newest letters. Raises the client's own errors."""
     answer = client.search(
         index=INDICES,
         query=query,
@@ -149,8 +149,7 @@ def unknown(client: Elasticsearch, ids: Sequence[str]) -> list[str]:
     known: set[str] = set()
     for start in range(0, len(ids), _IDS_AT_ONCE):
         query = {"ids": {"values": list(ids[start : start + _IDS_AT_ONCE])}}
-        # an id may be in two indices, if a topic of the same name was made anew
-        answer = client.search(index=INDICES, query=query, size=2 * _IDS_AT_ONCE, source=False)
+        answer = client.search(index=INDICES, query=query, size=_IDS_AT_ONCE, source=False)
         known |= {hit["_id"] for hit in answer["hits"]["hits"]}
     return [id_ for id_ in ids if id_ not in known]
 

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Elasticsearch client, and what its errors mean to an operator."""
 
+from typing import Any
+
 from elastic_transport import ConnectionError as NoConnection
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer
 
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
+
+Query = dict[str, Any]
+"""A query, or a part of one, as Elasticsearch takes it."""
 
 FAILURES = (ApiError, TransportError)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A way to a service, taken hop by hop, so that the first hop that fails names the fault."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,3 +38,13 @@ def network_hops(service: str, addresses: list[tuple[str, int]], ca_file: Path, 
         Hop(f"{service}: port", each(lambda host, port: connect(host, port).close())),
         Hop(f"{service}: TLS", each(lambda host, port: handshake(host, port, ca_file))),
     ]
+
+
+def first_fault(hops: Iterable[Hop]) -> str:
+    """Return the fault of the first hop that fails, nothing if all work."""
+    for hop in hops:
+        try:
+            hop.test()
+        except HopFailed as failed:
+            return str(failed)
+    return ""

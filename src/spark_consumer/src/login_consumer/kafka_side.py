@@ -11,7 +11,7 @@ from login_common.network import host_and_port
 from login_common.settings import SettingsError
 
 from login_consumer.documents import Topic
-from login_consumer.hops import Hop, HopFailed, network_hops
+from login_consumer.hops import Hop, HopFailed, first_fault, network_hops
 from login_consumer.plan import TopicState
 from login_consumer.progress import Offsets
 from login_consumer.settings import Kafka
@@ -69,12 +69,7 @@ def kafka_hops(kafka: Kafka) -> list[Hop]:
 
 def diagnose(kafka: Kafka) -> str:
     """Return the fault of the first hop to Kafka that fails now."""
-    for hop in kafka_hops(kafka):
-        try:
-            hop.test()
-        except HopFailed as failed:
-            return str(failed)
-    return "it was away for a moment, and answers again"
+    return first_fault(kafka_hops(kafka)) or "it was away for a moment, and answers again"
 
 
 def _consumer(kafka: Kafka) -> KafkaConsumer:

@@ -2,7 +2,7 @@
 """Where a start goes on, from what the checkpoint, Elasticsearch and Kafka say; or why it must not."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from login_consumer.checkpoint import Checkpoint, CheckpointError, shape_of
 from login_consumer.counts import OffsetRange
@@ -38,7 +38,7 @@ class Plan:
     """That of the next batch."""
     aside: str = ""
     loss: str = ""
-    lost: Ranges | None = None
+    lost: Ranges = field(default_factory=dict)
 
     def starting_offsets(self, topic: str) -> str:
         """Return Spark's option of that name."""
@@ -98,9 +98,14 @@ def _unusable(checkpoint: Checkpoint, progress: Progress | None) -> str:
     return ""
 
 
+def changes_of_shape(stored: Shape, wanted: Shape) -> set[str]:
+    """Return the names of what differs."""
+    return {name for name, value in wanted.items() if stored.get(name) != value}
+
+
 def refuse_other_shape(stored: Shape, wanted: Shape) -> None:
     """Raise CheckpointError if events were counted or stored otherwise than the settings now want it."""
-    changed = {name for name, value in wanted.items() if stored.get(name) != value}
+    changed = changes_of_shape(stored, wanted)
     if not changed:
         return
     told = "; ".join(f"{name} was {stored.get(name)!r} and is now {wanted[name]!r}" for name in sorted(changed))

@@ -4,19 +4,19 @@
 import logging
 import uuid
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from elasticsearch import Elasticsearch
 
 from login_consumer import checkpoint
 from login_consumer.documents import EVENTS, METRICS, WindowKey, index_name, metric_id, metric_source
-from login_consumer.elastic import Unavailable
-from login_consumer.plan import refuse_other_shape
-from login_consumer.progress import Progress, Ranges, last_progress
+from login_consumer.elastic import Query
+from login_consumer.plan import changes_of_shape, refuse_other_shape
+from login_consumer.progress import Progress, last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
-from login_consumer.windows import Position, Query, Span, between, counted_events, widened
+from login_consumer.windows import Position, Span, between, counted_events, refresh, widened
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +46,16 @@ def rebuild(settings: Settings, span: Span | None, tell: Callable[[str], None]) 
                 f"there is no progress document for topic {settings.kafka.topic}, so it is not known which events "
                 "are accounted for; start the consumer instead: it reads from Kafka again, and counts right"
             )
-        changed = {name for name, value in shape.items() if progress.shape.get(name) != value}
+        changed = changes_of_shape(progress.shape, shape)
         if changed and (span or "events.period" in changed):
             refuse_other_shape(progress.shape, shape)
         stamp = (progress.lineage, progress.batch)
         position = Position(progress.topic_id, progress.offsets)
+        refresh(sink, EVENTS, METRICS)
         done = count_anew(sink, position, stamp, span, settings.metrics.window_seconds * 1000, tell)
         if changed:
             fields = progress.fields | {"shape": shape}
-            _put(sink, [_line("index", progress.index, progress.id) + orjson.dumps(fields) + b"\n"])
+            sink.put([_replacement(progress.index, progress.id, fields)], "a progress document")
             checkpoint.adopt(settings.checkpoint_dir, shape)
         return done
 
@@ -70,22 +71,20 @@ def count_anew(
     """Write the windows of all events of `position` in `span`, then remove those that no event is in any more.
 
     `stamp`, the lineage and batch of the last progress document, lets replays of batches up to that one pass
-    by, and later ones be added. Raises Unavailable.
+    by, and later ones be added. Events and windows must have been refreshed. Raises Unavailable.
     """
     span, mark = widened(span, window_ms), uuid.uuid4().hex
-    for family in (EVENTS, METRICS):
-        sink.ask(lambda client, family=family: client.indices.refresh(index=f"{family}-*", allow_no_indices=True))  # type: ignore[misc]
     windows = events = 0
     lines: list[bytes] = []
     for key, count in counted_events(sink, position, span, window_ms):
         lines.append(_window(key, count, window_ms, stamp, mark))
         windows, events = windows + 1, events + count
         if len(lines) >= _LINES:
-            _put(sink, lines)
+            sink.put(lines, "a metric document")
             lines = []
             tell(f"{windows} windows, {events} events")
-    _put(sink, lines)
-    sink.ask(lambda client: client.indices.refresh(index=f"{METRICS}-*", allow_no_indices=True))
+    sink.put(lines, "a metric document")
+    refresh(sink, METRICS)
     stale: Query = {"bool": {"filter": between("window_start", span), "must_not": {"term": {"rebuild": mark}}}}
     answer = sink.ask(
         lambda client: client.delete_by_query(
@@ -95,51 +94,24 @@ def count_anew(
     return Rebuilt(windows, events, int(answer["deleted"]))
 
 
-def repair(
-    sink: Sink, progress: Progress | None, position: Position, lost: Ranges | None, window_ms: int
-) -> Rebuilt | None:
+def repair(sink: Sink, progress: Progress | None, position: Position, lost: Query, window_ms: int) -> Rebuilt | None:
     """Make the windows count exactly the events of `position`, from where a fresh checkpoint starts.
 
-    A batch may have been merged without its progress document, or its events stored but never counted (those of
-    `lost` offsets). Only what may be wrong is counted anew; return None if that is nothing. Raises Unavailable.
+    A batch may have been merged without its progress document, or its events stored but never counted (those that
+    `lost` finds). Only what may be wrong is counted anew; return None if that is nothing. Raises Unavailable.
     """
-    for family in (EVENTS, METRICS):
-        sink.ask(lambda client, family=family: client.indices.refresh(index=f"{family}-*", allow_no_indices=True))  # type: ignore[misc]
+    refresh(sink, EVENTS, METRICS)
     merged: list[Query] = []
     if progress:
         merged = [{"term": {"lineage": progress.lineage}}, {"range": {"last_batch": {"gt": progress.batch}}}]
     spans = [sink.ask(lambda client: _span(client, METRICS, "window_start", {"bool": {"filter": merged}}))]
-    if lost:
-        spans.append(
-            sink.ask(lambda client: _span(client, EVENTS, "@timestamp", in_ranges("login.kafka.", position, lost)))
-        )
+    spans.append(sink.ask(lambda client: _span(client, EVENTS, "@timestamp", lost)))
     found = [span for span in spans if span]
     if not found:
         return None
     span = Span(min(each.first for each in found), max(each.next for each in found))
     stamp = (progress.lineage, progress.batch) if progress else ("", -1)
     return count_anew(sink, position, stamp, span, window_ms, lambda told: log.info("counting windows anew: %s", told))
-
-
-def in_ranges(prefix: str, position: Position, ranges: Ranges) -> Query:
-    """Return the query for documents of these offsets; `prefix` stands before topic_id, partition and offset."""
-    return {
-        "bool": {
-            "filter": {"term": {f"{prefix}topic_id": position.topic_id}},
-            "should": [
-                {
-                    "bool": {
-                        "filter": [
-                            {"term": {f"{prefix}partition": partition}},
-                            {"range": {f"{prefix}offset": {"gte": each.first, "lt": each.next}}},
-                        ]
-                    }
-                }
-                for partition, each in ranges.items()
-            ],
-            "minimum_should_match": 1,
-        }
-    }
 
 
 def _span(client: Elasticsearch, family: str, field: str, query: Query) -> Span | None:
@@ -153,14 +125,8 @@ def _span(client: Elasticsearch, family: str, field: str, query: Query) -> Span 
 
 def _window(key: WindowKey, count: int, window_ms: int, stamp: tuple[str, int], mark: str) -> bytes:
     source = metric_source(key, count, window_ms, *stamp) | {"rebuild": mark}
-    return _line("index", index_name(METRICS, key.start), metric_id(key)) + orjson.dumps(source) + b"\n"
+    return _replacement(index_name(METRICS, key.start), metric_id(key), source)
 
 
-def _line(action: str, index: str, document: str) -> bytes:
-    return orjson.dumps({action: {"_index": index, "_id": document}}) + b"\n"
-
-
-def _put(sink: Sink, lines: list[bytes]) -> None:
-    for item in sink.bulk(lines):
-        if item.refused:
-            raise Unavailable(f"a document was refused ({item.kind}: {item.reason}); see its index and template")
+def _replacement(index: str, document: str, source: dict[str, Any]) -> bytes:
+    return orjson.dumps({"index": {"_index": index, "_id": document}}) + b"\n" + orjson.dumps(source) + b"\n"

@@ -7,10 +7,11 @@ from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import AuthorizationError, KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from login_common.kafka_producer import close_now
 from login_common.network import host_and_port
 
 from login_consumer.dead_replay import Outcome, ReplayStopped
-from login_consumer.hops import HopFailed, network_hops
+from login_consumer.hops import first_fault, network_hops
 from login_consumer.settings import Kafka
 
 _DELIVERY_S = 60
@@ -62,12 +63,7 @@ class ReplaySender:
         if self._producer is None:
             return
         producer, self._producer = self._producer, None
-        try:
-            producer.close(timeout=1)
-        except KafkaTimeoutError:
-            # its close() stops at a batch that it cannot flush; what is left must not go out behind our back
-            producer._sender.force_close()
-            producer._closed = True
+        close_now(producer)
 
     def _open(self) -> None:
         kafka = self._kafka
@@ -93,12 +89,7 @@ class ReplaySender:
 
     def _network_fault(self) -> str:
         addresses = [host_and_port(server) for server in self._kafka.bootstrap_servers]
-        for hop in network_hops("Kafka", addresses, self._kafka.ca_file, "kafka.bootstrap_servers"):
-            try:
-                hop.test()
-            except HopFailed as failed:
-                return str(failed)
-        return ""
+        return first_fault(network_hops("Kafka", addresses, self._kafka.ca_file, "kafka.bootstrap_servers"))
 
     def _submit(self, value: bytes | None, partition: int) -> Any:
         try:

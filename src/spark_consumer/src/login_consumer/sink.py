@@ -3,7 +3,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from elasticsearch import ApiError, AuthenticationException, Elasticsearch
@@ -79,6 +79,13 @@ def _item(fields: dict[str, Any]) -> Item:
     return Item(fields["status"], error.get("type", ""), reason)
 
 
+def none_refused(items: Iterable[Item], what: str) -> None:
+    """Raise Unavailable if a document of our own was refused: its index is at fault, not a record."""
+    for item in items:
+        if item.refused:
+            raise Unavailable(f"{what} was refused ({item.kind}: {item.reason}); see its index and template")
+
+
 def in_bulks(lines: Sequence[bytes], limit: int) -> Iterator[slice]:
     """Yield slices of `lines` of at most `limit` bytes each; a longer line stands alone."""
     start = size = 0
@@ -148,6 +155,13 @@ class Sink:
             half = len(lines) // 2
             return self._send(lines[:half]) + self._send(lines[half:])
         return read_items(answer.body, len(lines))
+
+    def put(self, lines: Sequence[bytes], what: str) -> None:
+        """Send bulk `lines` of our own documents; `what` names one of them.
+
+        Raises Unavailable, also if one is refused.
+        """
+        none_refused(self.bulk(lines), what)
 
     def places(self, documents: Sequence[Document]) -> list[Place]:
         """Return the place stored with each of `documents`, which must exist.

@@ -7,10 +7,9 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from login_consumer.documents import DEAD_LETTERS, EVENTS, METRICS
+from login_consumer.dead_letters import ANY, newest
+from login_consumer.documents import EVENTS, METRICS
 from login_consumer.progress import last_progress
-
-_MOST_REASONS = 100
 
 
 def status(client: Elasticsearch, topic: str) -> dict[str, Any]:
@@ -21,21 +20,14 @@ def status(client: Elasticsearch, topic: str) -> dict[str, Any]:
     windows = client.search(
         index=f"{METRICS}-*", size=0, track_total_hits=True, aggs={"logins": {"sum": {"field": "count"}}}
     )
-    letters = client.search(
-        index=f"{DEAD_LETTERS}-*",
-        size=0,
-        track_total_hits=True,
-        aggs={"reasons": {"terms": {"field": "reason", "size": _MOST_REASONS}}},
-    )
-    # no index yet: no aggregations in the answer
-    reasons = letters.get("aggregations", {}).get("reasons", {}).get("buckets", [])
+    letters = newest(client, ANY, 0)
     progress = last_progress(client, topic)
     return {
         "events": client.count(index=f"{EVENTS}-*")["count"],
         "windows": windows["hits"]["total"]["value"],
         "windows_sum": int(windows.get("aggregations", {}).get("logins", {}).get("value", 0)),
-        "dead_letters": letters["hits"]["total"]["value"],
-        "dead_letters_by_reason": {bucket["key"]: bucket["doc_count"] for bucket in reasons},
+        "dead_letters": letters.total,
+        "dead_letters_by_reason": letters.reasons,
         "last_batch": progress and progress.fields | {"age_seconds": _age_seconds(progress.fields["@timestamp"])},
     }
 

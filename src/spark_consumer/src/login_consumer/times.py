@@ -64,3 +64,10 @@ def moment(text: str) -> int:
         raise argparse.ArgumentTypeError(
             f"{text!r}: {why}; give a date such as 2026-03-01, or a time with its zone such as 2026-03-01T10:00:00Z"
         ) from None
+
+
+def add_time_options(parser: argparse.ArgumentParser, of: str) -> None:
+    """Add --from and --to, kept as `start` and `end` in milliseconds or None; `of` says what the time is of."""
+    times = f"{of}, as in 2026-03-01T10:00:00Z or 2026-03-01"
+    parser.add_argument("--from", dest="start", metavar="TIME", type=moment, help=times)
+    parser.add_argument("--to", dest="end", metavar="TIME", type=moment, help="likewise, itself excluded")

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Windows as Elasticsearch can count them: from the event documents, and from the metric documents."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from login_consumer.counts import OffsetRange
 from login_consumer.documents import EVENTS, METRICS, WindowKey, iso
+from login_consumer.elastic import Query
 from login_consumer.progress import Offsets
 from login_consumer.sink import Sink
 
-Query = dict[str, Any]
 Span = OffsetRange
 """Times in milliseconds since 1970: the first, and the one after the last."""
 
@@ -39,6 +39,33 @@ class Position(NamedTuple):
         behind.append({"bool": {"must_not": {"terms": {"login.kafka.partition": list(self.offsets)}}}})
         unfinished = [{"term": {"login.kafka.topic_id": self.topic_id}}, {"bool": {"should": behind}}]
         return {"bool": {"filter": list(others), "must_not": {"bool": {"filter": unfinished}}}}
+
+
+def at_places(prefix: str, places: Mapping[tuple[str, int], Iterable[OffsetRange]]) -> Query:
+    """Return the query for documents of records in ranges of offsets, by topic id and partition.
+
+    `prefix` stands before the fields topic_id, partition and offset.
+    """
+    should = [
+        {
+            "bool": {
+                "filter": [
+                    {"term": {f"{prefix}topic_id": topic_id}},
+                    {"term": {f"{prefix}partition": partition}},
+                    {"range": {f"{prefix}offset": {"gte": each.first, "lt": each.next}}},
+                ]
+            }
+        }
+        for (topic_id, partition), ranges in places.items()
+        for each in ranges
+    ]
+    return {"bool": {"should": should}} if should else {"match_none": {}}
+
+
+def refresh(sink: Sink, *families: str) -> None:
+    """Make all documents of these families of indices searchable. Raises Unavailable."""
+    indices = [f"{family}-*" for family in families]
+    sink.ask(lambda client: client.indices.refresh(index=indices, allow_no_indices=True))
 
 
 def between(field: str, span: Span | None) -> list[Query]:

@@ -18,7 +18,7 @@ from login_consumer.elastic import Unavailable
 from login_consumer.reasons import Reason, Rejected
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 from login_consumer.settings import Settings
-from login_consumer.sink import Sink
+from login_consumer.sink import Sink, none_refused
 
 COLUMNS = ("value", "partition", "offset", "timestamp", "timestampType")
 RESULT_SCHEMA = "counts binary"
@@ -93,7 +93,7 @@ class Worker:
                 counts.indexed += 1
                 counts.windows[window_key(each.event, self._settings.metrics.window_seconds * 1000)] += 1
                 counts.indices.add(each.document.target)
-        _bury(letters, sink)
+        none_refused(sink.create(letters), "a dead letter")
         return counts
 
     def _parse(self, batch: pa.RecordBatch, counts: Counts) -> tuple[list[_Good], list[Document]]:
@@ -116,7 +116,8 @@ class Worker:
             late = arrival - event.timestamp > late_after
             good.append(_Good(raw, origin, event, event_document(event, origin, period, late, now)))
         timestamps = columns[3]
-        counts.arrivals = Counter(age_bucket(moment, now) for moment in timestamps)
+        for moment, count in Counter(timestamps).items():  # few moments for many records
+            counts.arrivals[age_bucket(moment, now)] += count
         counts.arrival_last = max(timestamps, default=None)
         counts.offsets = _ranges(columns[1], columns[2])
         return good, letters
@@ -125,19 +126,14 @@ class Worker:
 def _ranges(partitions: list[int], offsets: list[int]) -> dict[int, list[OffsetRange]]:
     """Return what was read, by partition. Spark reads a partition's records in their order."""
     ranges: dict[int, list[OffsetRange]] = {}
-    for partition, offset in zip(partitions, offsets, strict=True):
-        read = ranges.setdefault(partition, [])
-        if read and read[-1].next == offset:
-            read[-1] = OffsetRange(read[-1].first, offset + 1)
-        else:
-            read.append(OffsetRange(offset, offset + 1))
+    places = list(zip(partitions, offsets, strict=True))
+    first = 0
+    for end in range(1, len(places) + 1):
+        partition, last = places[end - 1]
+        if end == len(places) or places[end] != (partition, last + 1):
+            ranges.setdefault(partition, []).append(OffsetRange(places[first][1], last + 1))
+            first = end
     return ranges
-
-
-def _bury(letters: list[Document], sink: Sink) -> None:
-    for item in sink.create(letters):
-        if item.refused:
-            raise Unavailable(f"a dead letter was refused ({item.kind}: {item.reason}); see its index and template")
 
 
 def _now_ms() -> int:
