@@ -15,6 +15,7 @@ from login_consumer.checkpoint import (
     planned_offsets,
     read,
 )
+from login_consumer.documents import Topic
 from login_consumer.settings import Settings
 
 TOPIC = "login-events"
@@ -35,7 +36,7 @@ def directory(settings: Settings) -> Path:
     """A checkpoint whose batch 0 is done and whose batch 1 is planned, with a partition that was added."""
     made = settings.checkpoint_dir
     made.mkdir(parents=True)
-    begin(made, "L", "T1", SHAPE, "K-7")
+    begin(made, "L", Topic(TOPIC, "T1"), SHAPE, "K-7")
     (made / "metadata").write_text('{"id":"a"}')
     (made / "sources/0").mkdir(parents=True)
     (made / "sources/0/0").write_text('\0v1\n{"login-events":{"0":3}}')
@@ -100,3 +101,8 @@ def test_another_shape_is_adopted(directory: Path) -> None:
     adopt(directory, {"metrics.window_seconds": 300})
     assert read(directory, TOPIC).shape == {"metrics.window_seconds": 300}
     assert read(directory, TOPIC).lineage == "L"
+
+
+def test_another_topics_checkpoint_is_refused(directory: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"kafka\.topic was 'login-events' and is now 'other'"):
+        read(directory, "other")

@@ -48,7 +48,7 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
     if progress:
         log.warning("a fresh checkpoint goes on after batch %d of %s", progress.batch, progress.lineage)
     follows = f"{lineage}-{_BEFORE_THE_FIRST}" if plan.loss else progress.id if progress else ""
-    checkpoint.begin(settings.checkpoint_dir, lineage, topic.id, shape, follows)
+    checkpoint.begin(settings.checkpoint_dir, lineage, topic, shape, follows)
     return lineage
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from login_consumer.documents import SCHEMA, WindowKey
+from login_consumer.documents import SCHEMA, Topic, WindowKey
 from login_consumer.progress import Offsets, Shape
 from login_consumer.settings import Settings
 
@@ -79,12 +79,17 @@ class Checkpoint:
 
 
 def read(directory: Path, topic: str) -> Checkpoint:
-    """Return the state of the checkpoint in `directory`."""
+    """Return the state of the checkpoint in `directory`. Raises CheckpointError if it is another topic's."""
     planned, committed = _newest(directory / "offsets"), _newest(directory / "commits")
     if planned is None:
         return Checkpoint()
     try:
         state = json.loads((directory / _FILE).read_text(encoding="utf-8"))
+        if state["topic"] != topic:
+            raise CheckpointError(
+                f"kafka.topic was {state['topic']!r} and is now {topic!r}, but a checkpoint belongs to one topic: "
+                "set it back, or give the consumer of the other topic its own checkpoint_dir"
+            )
         json.loads((directory / "metadata").read_text(encoding="utf-8"))
         end = planned_offsets(directory, planned, topic)
         if committed is not None:
@@ -126,10 +131,10 @@ def _newest(directory: Path) -> int | None:
     return max((int(file.name) for file in directory.glob("*") if file.name.isdigit()), default=None)
 
 
-def begin(directory: Path, lineage: str, topic_id: str, shape: Shape, follows: str) -> None:
+def begin(directory: Path, lineage: str, topic: Topic, shape: Shape, follows: str) -> None:
     """Note what the batches of a fresh checkpoint will belong to."""
     directory.mkdir(exist_ok=True, mode=0o750)
-    state: dict[str, Any] = {"lineage": lineage, "topic_id": topic_id, "shape": shape, "follows": follows}
+    state = {"lineage": lineage, "topic": topic.name, "topic_id": topic.id, "shape": shape, "follows": follows}
     _write(directory, state)
 
 
