@@ -38,6 +38,10 @@ unit: setup-test ## Unit tests only
 molecule: setup-test ## The molecule scenario only
 	tools/test molecule
 
+.PHONY: soak
+soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled
+	tools/test soak --minutes=$(or $(MINUTES),10) $(if $(SEED),--seed=$(SEED))
+
 .PHONY: setup setup-test
 setup: ## Install what deploying needs on this machine (Debian packages, Python environment .venv)
 	tools/setup deploy

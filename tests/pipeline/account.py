@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import base64
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from waiting import wait_until
 
 # What Elasticsearch answers, or does not, while it starts
@@ -16,15 +18,24 @@ NOT_YET = (ApiError, TransportError)
 
 @dataclass(frozen=True)
 class Account:
-    """Numbers of records since the topic was made."""
+    """Numbers of records since the topic was made, unless another time is told."""
 
     kafka: int
     events: int
     duplicates: int
     ignored: int
     dead: int
+    skipped: int
+    """Offsets that Kafka did not hold any more when they were to be read."""
+    stored: int
+    """All events, also of earlier topics of this name."""
     counted: int
-    """The sum of the windows' counts."""
+    """The sum of all windows' counts."""
+
+    def fault(self) -> str:
+        """Return what does not balance, nothing if all does."""
+        told = self.events + self.duplicates + self.ignored + self.dead + self.skipped
+        return "" if self.kafka == told and self.counted == self.stored else f"does not balance: {self}"
 
 
 class Ledger:
@@ -60,13 +71,9 @@ class Ledger:
             ignoring=NOT_YET,
         )
 
-    def events(self) -> int:
-        """Return the number of event documents."""
-        return int(self._elastic.count(index="login-events-*")["count"])
-
-    def sum_of(self, index: str, field: str) -> int:
+    def sum_of(self, index: str, field: str, **query: Any) -> int:
         """Return the sum of a field over the documents of an index pattern."""
-        answer = self._elastic.search(index=index, size=0, aggs={"total": {"sum": {"field": field}}})
+        answer = self._elastic.search(index=index, size=0, aggs={"total": {"sum": {"field": field}}}, **query)
         return int(answer["aggregations"]["total"]["value"])
 
     def settled(self) -> Account:
@@ -76,9 +83,26 @@ class Ledger:
         assert self.ends() == ends, "someone sends to the topic; the account needs it to stand still"
         return Account(
             kafka=sum(ends.values()),
-            events=self.events(),
-            duplicates=self.sum_of("login-pipeline-*", "duplicates"),
-            ignored=self.sum_of("login-pipeline-*", "ignored"),
-            dead=int(self._elastic.count(index="login-dead-letters-*")["count"]),
+            events=self._of_this_topic("login-events-*", "login.kafka.topic_id"),
+            duplicates=self._told("duplicates"),
+            ignored=self._told("ignored"),
+            dead=self._of_this_topic("login-dead-letters-*", "topic_id"),
+            skipped=self._told("skipped"),
+            stored=int(self._elastic.count(index="login-events-*")["count"]),
             counted=self.sum_of("login-metrics-*", "count"),
         )
+
+    def topic_id(self) -> str:
+        """Return the id of the topic, by Kafka, written as Kafka's own tools write it."""
+        admin = KafkaAdminClient(**self._kafka)
+        try:
+            told = uuid.UUID(str(admin.describe_topics([self._topic])[0]["topic_id"]))
+        finally:
+            admin.close()
+        return base64.urlsafe_b64encode(told.bytes).decode().rstrip("=")
+
+    def _told(self, field: str) -> int:
+        return self.sum_of("login-pipeline-*", field, query={"term": {"topic_id": self.topic_id()}})
+
+    def _of_this_topic(self, index: str, field: str) -> int:
+        return int(self._elastic.count(index=index, query={"term": {field: self.topic_id()}})["count"])

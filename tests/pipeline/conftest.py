@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import logging
+import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,9 +19,26 @@ sys.path += [str(HERE), str(HERE.parent / "support")]
 # kafka-python reads its schemas that way, a hundred times.
 warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
 
+# What the tests' own clients say of an outage would hide the faults' own log.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
+logging.getLogger("elastic_transport").setLevel(logging.WARNING)
+
 from account import Ledger  # noqa: E402  (found by the path set above)
 from deployment import Deployment, Tunnel, elasticsearch_client, kafka_options  # noqa: E402
 from elasticsearch import Elasticsearch  # noqa: E402
+from pipeline import Pipeline  # noqa: E402
+from traffic import Traffic  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, default=None, help="of the faults' chances; without it a new one")
+    parser.addoption("--minutes", type=float, default=10, help="how long the soak breaks things")
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> int:
+    given = request.config.getoption("--seed")
+    return random.SystemRandom().randrange(10**6) if given is None else given
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +78,15 @@ def kafka(deployment: Deployment, tunnel: Tunnel) -> Callable[[str], dict[str, A
 @pytest.fixture(scope="session")
 def ledger(deployment: Deployment, elastic: Elasticsearch, kafka: Callable[[str], dict[str, Any]]) -> Ledger:
     return Ledger(elastic, deployment.topic, kafka("consumer"))
+
+
+@pytest.fixture(scope="session")
+def pipeline(deployment: Deployment, host: Host, elastic: Elasticsearch, ledger: Ledger) -> Pipeline:
+    return Pipeline(deployment, host, elastic, ledger)
+
+
+@pytest.fixture(scope="module")
+def traffic(deployment: Deployment, kafka: Callable[[str], dict[str, Any]], seed: int) -> Iterator[Traffic]:
+    made = Traffic(kafka("producer"), deployment.topic, deployment.window_seconds, seed)
+    yield made
+    made.close()

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Breaks a running pipeline while records flow, and proves after each fault that nothing was lost or doubled."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+
+from faults import Fault, Scene
+from pipeline import Pipeline
+from traffic import Traffic
+
+log = logging.getLogger("faults")
+
+
+class Breakage:
+    """One account from its making to `settle`; faults are inflicted in between."""
+
+    def __init__(self, pipeline: Pipeline, traffic: Traffic, seed: int, outage: tuple[float, float]) -> None:
+        self._pipeline, self._traffic = pipeline, traffic
+        self.random = random.Random(seed)
+        self._scene = Scene(pipeline, self.random, outage)
+        self.inflicted: Counter[str] = Counter()
+        self._before, self._acked_before = pipeline.stand_still()
+        assert self._before.fault() == ""
+        pipeline.systemctl("start", "login-producer")
+        traffic.start()
+        log.info("seed %d", seed)
+
+    def inflict(self, fault: Fault) -> None:
+        """Break one thing; return when records flow again. Raises AssertionError if the audit does not balance."""
+        log.info("%3d. %s", self.inflicted.total() + 1, fault.__name__.replace("_", " "))
+        self.inflicted[fault.__name__] += 1
+        fault(self._scene)
+        self._pipeline.wait_for_flow()
+        found = self._pipeline.audit()
+        assert found["balanced"], found
+        log.info(
+            "     balanced: %d read = %d events + %d duplicates + %d dead letters; %d windows",
+            *(found["read"], found["indexed"], found["duplicates"], sum(found["dead"].values()), found["windows"]),
+        )
+
+    def settle(self) -> None:
+        """End everything that sends, and compare to the record. Raises AssertionError."""
+        self._traffic.stop()
+        new, acked = self._pipeline.stand_still()
+        old, stored = self._before, self._traffic.stored(self._pipeline.elastic)
+        log.info("all faults: %s", dict(self.inflicted))
+        log.info("sent by the producer %d, by the tests %d", acked - self._acked_before, self._traffic.records)
+        log.info("at the beginning: %s", old)
+        log.info("at the end:       %s", new)
+        assert new.fault() == ""
+        # What was sent twice, by intent or when a connection broke, is told by its id and counted once.
+        events = acked - self._acked_before + len(self._traffic.events)
+        assert new.events - old.events == events
+        assert stored.ids == Counter(self._traffic.events.keys())
+        assert stored.windows == self._traffic.windows()
+        assert stored.dead == self._traffic.dead
+        found = self._pipeline.audit()
+        assert found["balanced"] and found["not_read_yet"] == 0, found

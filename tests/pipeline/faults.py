@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What breaks in a running pipeline. Each function breaks one thing, mends it, and leaves the rest to the pipeline."""
+
+from __future__ import annotations
+
+import base64
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline import CHECKPOINT, Pipeline
+from waiting import wait_until
+
+API_KEY_FILE = "/etc/login-consumer/elasticsearch_api_key"
+ZONES = ("America/New_York", "Asia/Kolkata", "Europe/Berlin", "Pacific/Apia")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A pipeline to break, and by what chance."""
+
+    pipeline: Pipeline
+    random: random.Random
+    outage: tuple[float, float]
+    """Seconds that something stays broken, least and most."""
+
+    def away(self) -> None:
+        """Let the time of an outage pass."""
+        time.sleep(self.random.uniform(*self.outage))
+
+    def kill(self, unit: str, name: str) -> None:
+        """Kill one process of a unit whose command line holds `name`."""
+        found = wait_until(
+            lambda: [pid for pid, command in self.pipeline.processes(unit).items() if name in command],
+            f"{unit} has a process {name}",
+            120,
+        )
+        # it may have ended by itself, as idle workers do
+        self.pipeline.host.run("kill -9 %s", str(self.random.choice(found)))
+
+
+Fault = Callable[[Scene], None]
+
+
+def driver_killed(scene: Scene) -> None:
+    scene.kill("login-consumer", "bin/login-consumer run")
+
+
+def jvm_killed(scene: Scene) -> None:
+    scene.kill("login-consumer", "org.apache.spark.deploy.SparkSubmit")
+
+
+def worker_killed(scene: Scene) -> None:
+    scene.kill("login-consumer", "pyspark.daemon")
+
+
+def kafka_killed(scene: Scene) -> None:
+    scene.kill("kafka", "kafka.Kafka")
+
+
+def elasticsearch_killed(scene: Scene) -> None:
+    scene.kill("elasticsearch", "org.elasticsearch.bootstrap.Elasticsearch")
+
+
+def kafka_away(scene: Scene) -> None:
+    _away(scene, "kafka")
+
+
+def elasticsearch_away(scene: Scene) -> None:
+    _away(scene, "elasticsearch")
+
+
+def both_away(scene: Scene) -> None:
+    _away(scene, "kafka", "elasticsearch")
+
+
+def consumer_restarted(scene: Scene) -> None:
+    scene.pipeline.systemctl("restart", "login-consumer")
+
+
+def producer_starts_before_kafka(scene: Scene) -> None:
+    scene.pipeline.systemctl("stop", "login-producer", "kafka")
+    restarts = scene.pipeline.property("login-producer", "NRestarts")
+    scene.pipeline.systemctl("start", "login-producer")
+    scene.away()
+    scene.pipeline.systemctl("start", "kafka")
+    assert scene.pipeline.property("login-producer", "NRestarts") == restarts, "the producer did not wait for Kafka"
+
+
+def disk_full(scene: Scene) -> None:
+    """Let Elasticsearch find its disk full, by limits that no disk meets; it then blocks writes by itself."""
+    limits = {f"cluster.routing.allocation.disk.watermark.{name}": "1000tb" for name in ("low", "high", "flood_stage")}
+    scene.pipeline.elastic.cluster.put_settings(persistent={"cluster.info.update.interval": "10s"})
+    since = scene.pipeline.clock()
+    with _settings(scene, limits):
+        _refused(scene, since, "waiting for Elasticsearch", "disk is nearly full", "free space")
+        scene.away()
+    scene.pipeline.elastic.cluster.put_settings(persistent={"cluster.info.update.interval": None})
+
+
+def index_read_only(scene: Scene) -> None:
+    since = scene.pipeline.clock()
+    with _block(scene, "blocks.write"):
+        _refused(scene, since, "waiting for Elasticsearch", "blocks writes", "remove the index's block")
+        scene.away()
+
+
+def index_closed(scene: Scene) -> None:
+    since, index = scene.pipeline.clock(), _newest_index(scene)
+    scene.pipeline.elastic.indices.close(index=index)
+    try:
+        _refused(scene, since, "waiting for Elasticsearch", "index_closed_exception", "open it")
+        scene.away()
+    finally:
+        scene.pipeline.elastic.indices.open(index=index)
+
+
+def api_key_expired(scene: Scene) -> None:
+    """Give the consumer a key that expires while it runs, then the old one again; it must not need a restart."""
+    elastic, host, since = scene.pipeline.elastic, scene.pipeline.host, scene.pipeline.clock()
+    id_, _, _ = base64.b64decode(scene.pipeline.deployment.secrets["consumer_api_key"]).decode().partition(":")
+    rights = elastic.security.get_api_key(id=id_)["api_keys"][0]["role_descriptors"]
+    key = elastic.security.create_api_key(name="expires", role_descriptors=rights, expiration="30s")["encoded"]
+    host.check_output(f"cp -p {API_KEY_FILE} {API_KEY_FILE}.kept")
+    try:
+        host.check_output("printf %%s %s > %s", key, API_KEY_FILE)  # in an argument: it lives half a minute
+        scene.pipeline.systemctl("restart", "login-consumer")
+        _refused(scene, since, "waiting for Elasticsearch", "refuses the API key (401)", "make a new key")
+    finally:
+        host.check_output(f"mv {API_KEY_FILE}.kept {API_KEY_FILE}")
+
+
+def newest_offsets_truncated(scene: Scene) -> None:
+    """As after a power cut: the file of the batch that was planned last is there, and empty."""
+    with _consumer_stopped_hard(scene):
+        scene.pipeline.host.check_output(f"truncate -s 0 {CHECKPOINT}/offsets/$({_newest('offsets')})")
+
+
+def newest_commit_lost(scene: Scene) -> None:
+    """As after a kill between the last write to Elasticsearch and Spark's own note of the batch."""
+    with _consumer_stopped_hard(scene):
+        newest = f"$({_newest('commits')})"
+        scene.pipeline.host.check_output(f"cd {CHECKPOINT}/commits && rm -f {newest} .{newest}.crc")
+
+
+def checkpoint_lost(scene: Scene) -> None:
+    with _consumer_stopped_hard(scene):
+        scene.pipeline.host.check_output(f"rm -rf {CHECKPOINT}")
+
+
+def checkpoint_of_a_backup(scene: Scene) -> None:
+    """Put back a copy of the checkpoint that is some batches old."""
+    copy = f"{CHECKPOINT}-of-yesterday"
+    with _consumer_stopped_hard(scene):
+        scene.pipeline.host.check_output(f"rm -rf {copy} && cp -a {CHECKPOINT} {copy}")
+    scene.pipeline.wait_for_flow()
+    with _consumer_stopped_hard(scene):
+        scene.pipeline.host.check_output(f"rm -rf {CHECKPOINT} && mv {copy} {CHECKPOINT}")
+
+
+def another_zone(scene: Scene) -> None:
+    """Give the host another time zone, as an administrator would; the services start in it."""
+    zone = scene.random.choice(ZONES)
+    before = scene.pipeline.host.check_output("readlink -f /etc/localtime")
+    file = f"/usr/share/zoneinfo/{zone}"
+    scene.pipeline.host.check_output(f"test -e {file} && ln -sfn {file} /etc/localtime")
+    try:
+        scene.pipeline.systemctl("restart", "login-consumer", "login-producer")
+        scene.pipeline.wait_for_flow()
+    finally:
+        scene.pipeline.host.check_output(f"ln -sfn {before} /etc/localtime")
+
+
+def certificates_replaced(scene: Scene) -> None:
+    """Lose both services' certificates and keys; site.yml makes new ones and restarts what must be."""
+    scene.pipeline.host.check_output("rm /etc/login-pipeline/kafka/key.pem /etc/login-pipeline/elasticsearch/key.pem")
+    run = scene.pipeline.deployment.deploy("--tags", "pki,kafka,elasticsearch")
+    assert run.returncode == 0, run.output
+
+
+FAULTS: tuple[Fault, ...] = (
+    driver_killed,
+    jvm_killed,
+    worker_killed,
+    kafka_killed,
+    elasticsearch_killed,
+    kafka_away,
+    elasticsearch_away,
+    both_away,
+    consumer_restarted,
+    producer_starts_before_kafka,
+    disk_full,
+    index_read_only,
+    index_closed,
+    api_key_expired,
+    newest_offsets_truncated,
+    newest_commit_lost,
+    checkpoint_lost,
+    checkpoint_of_a_backup,
+    another_zone,
+    certificates_replaced,
+)
+MINUTES_LONG = (certificates_replaced,)
+
+
+def _away(scene: Scene, *units: str) -> None:
+    scene.pipeline.systemctl("stop", *units)
+    scene.away()
+    scene.pipeline.systemctl("start", *units)
+
+
+def _refused(scene: Scene, since: float, *texts: str) -> None:
+    """Wait until the consumer says why it does not go on, in one line."""
+    scene.pipeline.wait_for_log("login-consumer", since, *texts)
+
+
+def _newest_index(scene: Scene) -> str:
+    """Return the index that takes the logins of now."""
+    return str(max(scene.pipeline.elastic.indices.get(index="login-events-*").body))
+
+
+@contextmanager
+def _settings(scene: Scene, values: dict[str, Any]) -> Iterator[None]:
+    cluster = scene.pipeline.elastic.cluster
+    cluster.put_settings(persistent=values)
+    try:
+        yield
+    finally:
+        cluster.put_settings(persistent=dict.fromkeys(values))
+
+
+@contextmanager
+def _block(scene: Scene, name: str) -> Iterator[None]:
+    indices, index = scene.pipeline.elastic.indices, _newest_index(scene)
+    indices.put_settings(index=index, settings={f"index.{name}": True})
+    try:
+        yield
+    finally:
+        indices.put_settings(index=index, settings={f"index.{name}": None})
+
+
+@contextmanager
+def _consumer_stopped_hard(scene: Scene) -> Iterator[None]:
+    """Kill all of the consumer and keep it down."""
+    scene.pipeline.host.check_output("systemctl kill --signal=KILL login-consumer; systemctl stop login-consumer")
+    try:
+        yield
+    finally:
+        scene.pipeline.systemctl("start", "login-consumer")
+
+
+def _newest(kind: str) -> str:
+    return f"ls {CHECKPOINT}/{kind} | sort -n | tail -1"

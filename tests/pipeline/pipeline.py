@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The running pipeline in one hand: its host, its services, its accounts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from account import NOT_YET, Account, Ledger
+from deployment import Deployment
+from elasticsearch import Elasticsearch
+from kafka.errors import KafkaError
+from testinfra.host import Host
+from waiting import wait_until
+
+UNITS = ("kafka", "elasticsearch", "login-consumer", "login-producer")
+SETTINGS = "/etc/login-consumer/consumer.toml"
+CHECKPOINT = "/var/lib/login-consumer/checkpoint"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What the tests do to a running pipeline, and ask of it."""
+
+    deployment: Deployment
+    host: Host
+    elastic: Elasticsearch
+    ledger: Ledger
+
+    def systemctl(self, verb: str, *units: str) -> None:
+        """Start, stop or restart units; wait until it is done."""
+        self.host.check_output(f"systemctl {verb} {' '.join(units)}")
+
+    def property(self, unit: str, name: str) -> str:
+        """Return what systemd says of a unit."""
+        return self.host.check_output("systemctl show --value --property=%s %s", name, unit)
+
+    def processes(self, unit: str) -> dict[int, str]:
+        """Return the process ids of a unit with their command lines."""
+        lines = self.host.run(
+            f"ps -ww -o pid=,args= -p $(paste -sd, /sys/fs/cgroup/system.slice/{unit}.service/cgroup.procs)"
+        )
+        pairs = (line.split(maxsplit=1) for line in lines.stdout.splitlines())
+        return {int(pid): command for pid, command in pairs}
+
+    def journal(self, unit: str, since: float) -> list[str]:
+        """Return what a unit itself has logged since then (epoch seconds), a line each."""
+        command = "journalctl --quiet --output=cat --since=@%s _SYSTEMD_UNIT=%s.service"
+        return self.host.check_output(command, f"{since:.3f}", unit).splitlines()
+
+    def clock(self) -> float:
+        """Return the host's time in epoch seconds."""
+        return float(self.host.check_output("date +%s.%N"))
+
+    @contextmanager
+    def settings(self, old: str, new: str) -> Iterator[None]:
+        """Let a line of the consumer's settings be another, from its next start on; then as it was."""
+        lines = self.host.check_output(f"cat {SETTINGS}").splitlines()
+        assert lines.count(old) == 1, f"{SETTINGS} has no line {old}"
+        self.host.check_output("cp -p %s %s.kept && sed -i %s %s", SETTINGS, SETTINGS, f"s/^{old}$/{new}/", SETTINGS)
+        try:
+            yield
+        finally:
+            self.host.check_output("mv %s.kept %s", SETTINGS, SETTINGS)
+
+    def audit(self, *options: str) -> dict[str, Any]:
+        """Return what `login-consumer audit` finds."""
+        told = self.host.run(f"login-consumer audit --json {' '.join(options)}")
+        assert told.rc in (0, 1), told.stdout + told.stderr
+        found = json.loads(told.stdout)
+        assert found["balanced"] == (told.rc == 0), told.stdout
+        return dict(found)
+
+    def wait_for_flow(self) -> None:
+        """Wait until records that did not exist at the call are dealt with."""
+        ends = wait_until(self.ledger.ends, "Kafka answers", 120, ignoring=(KafkaError,))
+        newer = {partition: end + 1 for partition, end in ends.items()}
+        wait_until(
+            lambda: any(self.ledger.done().get(partition, 0) >= end for partition, end in newer.items()),
+            "new records arrive",
+            180,
+            ignoring=NOT_YET,
+        )
+
+    def wait_for_log(self, unit: str, since: float, *texts: str, seconds: float = 90) -> str:
+        """Return the first line of a unit since then that holds all `texts`."""
+        return wait_until(
+            lambda: next((line for line in self.journal(unit, since) if all(text in line for text in texts)), ""),
+            f"{unit} logs {texts}",
+            seconds,
+        )
+
+    def acknowledged(self) -> int:
+        """Return how many events the producer, which is stopped, has had acknowledged in its life."""
+        counters = json.loads(self.host.check_output("cat /var/lib/login-producer/counters.json"))
+        assert counters["generated"] == counters["acked"], "the producer has lost events at its stop"
+        return int(counters["acked"])
+
+    def stand_still(self) -> tuple[Account, int]:
+        """Stop the producer; return the account and how many events the producer has had acknowledged."""
+        self.systemctl("stop", "login-producer")
+        return self.ledger.settled(), self.acknowledged()

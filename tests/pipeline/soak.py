@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults at random for some minutes (--minutes, --seed). No part of the tests that run by themselves: 'make soak'."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from breakage import Breakage
+from faults import FAULTS, MINUTES_LONG
+from pipeline import Pipeline
+from traffic import Traffic
+
+OUTAGE_SECONDS = (1.0, 60.0)
+
+
+@pytest.fixture
+def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breakage]:
+    yield Breakage(pipeline, traffic, seed, OUTAGE_SECONDS)
+    pipeline.systemctl("start", "login-producer")
+
+
+def test_soak(breakage: Breakage, request: pytest.FixtureRequest) -> None:
+    end = time.monotonic() + 60 * request.config.getoption("--minutes")
+    faults = [fault for fault in FAULTS if fault not in MINUTES_LONG]
+    while time.monotonic() < end:
+        breakage.inflict(breakage.random.choice(faults))
+    breakage.settle()

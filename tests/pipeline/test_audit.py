@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""login-consumer audit and rebuild: what is wrong is found and named; what can be counted anew is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+from elasticsearch.helpers import scan
+from pipeline import Pipeline
+
+WINDOW_SECONDS = ("window_seconds = 60", "window_seconds = 300")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def still(pipeline: Pipeline) -> Iterator[None]:
+    """Let nothing be written meanwhile."""
+    pipeline.stand_still()
+    pipeline.systemctl("stop", "login-consumer")
+    yield
+    pipeline.systemctl("start", "login-consumer", "login-producer")
+
+
+@pytest.fixture(autouse=True)
+def balanced(pipeline: Pipeline) -> Iterator[None]:
+    """Each test must leave the data as it found it."""
+    assert pipeline.audit()["balanced"]
+    yield
+    found = pipeline.audit()
+    assert found["balanced"], found
+
+
+@contextmanager
+def changed(elastic: Elasticsearch, index: str, change: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """Change the newest document of an index, or delete it; give it, and put it back."""
+    time = "window_start" if "metrics" in index else "@timestamp"
+    hit = elastic.search(index=index, sort=[{time: "desc"}], size=1)["hits"]["hits"][0]
+    place = {"index": hit["_index"], "id": hit["_id"], "refresh": True}
+    if change is None:
+        elastic.delete(**place)
+    else:
+        elastic.update(**place, doc={name: hit["_source"][name] + value for name, value in change.items()})
+    try:
+        yield hit["_source"]
+    finally:
+        elastic.index(**place, document=hit["_source"])
+
+
+def windows(elastic: Elasticsearch) -> dict[str, int]:
+    """Return the count of each window by its id."""
+    elastic.indices.refresh(index="login-metrics-*")
+    return {hit["_id"]: hit["_source"]["count"] for hit in scan(elastic, index="login-metrics-*")}
+
+
+def faults(pipeline: Pipeline) -> str:
+    found = pipeline.audit()
+    assert not found["balanced"]
+    return "\n".join(found["faults"])
+
+
+def test_a_lost_event_is_found(pipeline: Pipeline, elastic: Elasticsearch) -> None:
+    stored = pipeline.audit()["events_stored"]
+    with changed(elastic, "login-events-*", None):
+        told = faults(pipeline)
+    assert f"{stored} events were told, {stored - 1} are stored" in told
+    assert "events are in it" in told and "counts" in told
+
+
+def test_a_lost_dead_letter_is_found(pipeline: Pipeline, elastic: Elasticsearch) -> None:
+    with changed(elastic, "login-dead-letters-*", None) as letter:
+        told = faults(pipeline)
+    assert f"dead letters {letter['reason']} were told" in told
+
+
+def test_a_lost_account_is_found(pipeline: Pipeline, elastic: Elasticsearch) -> None:
+    newest = [{"sequence": "desc"}]
+    hits = elastic.search(index="login-pipeline-*", sort=newest, size=3, query={"range": {"read": {"gt": 0}}})
+    hit = hits["hits"]["hits"][-1]  # not the last one: audit begins with that
+    place = {"index": hit["_index"], "id": hit["_id"], "refresh": True}
+    elastic.delete(**place)
+    try:
+        told = faults(pipeline)
+    finally:
+        elastic.index(**place, document=hit["_source"])
+    moved = [each for each in hit["_source"]["ranges"] if each["next"] > each["first"]]
+    assert all(
+        f"offsets {each['first']} to {each['next'] - 1} of partition {each['partition']}" in told for each in moved
+    )
+
+
+def test_a_wrong_count_is_found_and_mended_by_rebuild(pipeline: Pipeline, elastic: Elasticsearch) -> None:
+    right = windows(elastic)
+    with changed(elastic, "login-metrics-*", {"count": 1}) as window:
+        told = faults(pipeline)
+        assert f"counts {window['count'] + 1}, but {window['count']} events are in it" in told
+        assert "login-consumer rebuild" in told
+        pipeline.host.check_output("login-consumer rebuild")
+        assert windows(elastic) == right
+        assert pipeline.audit()["balanced"]
+
+
+def test_rebuild_of_a_time_leaves_the_rest(pipeline: Pipeline, elastic: Elasticsearch) -> None:
+    right = windows(elastic)
+    with changed(elastic, "login-metrics-*", {"count": 1}) as window:
+        pipeline.host.check_output("login-consumer rebuild --to %s", window["window_start"])
+        assert windows(elastic) != right
+        pipeline.host.check_output("login-consumer rebuild --from %s", window["window_start"])
+        assert windows(elastic) == right
+
+
+def test_rebuild_refuses_while_the_consumer_runs(pipeline: Pipeline) -> None:
+    pipeline.systemctl("start", "login-consumer")
+    try:
+        told = pipeline.host.run("login-consumer rebuild")
+    finally:
+        pipeline.systemctl("stop", "login-consumer")
+    assert told.rc == 1 and "another consumer (process" in told.stderr and "stop it first" in told.stderr
+
+
+def test_a_second_consumer_on_the_same_checkpoint_is_refused(pipeline: Pipeline) -> None:
+    pipeline.systemctl("start", "login-consumer")
+    try:
+        first = pipeline.property("login-consumer", "MainPID")
+        told = pipeline.host.run("login-consumer run")
+        assert told.rc == 1 and f"another consumer (process {first})" in told.stderr
+        assert pipeline.property("login-consumer", "MainPID") == first
+    finally:
+        pipeline.systemctl("stop", "login-consumer")
+
+
+def test_other_windows_need_a_rebuild(pipeline: Pipeline, elastic: Elasticsearch) -> None:
+    right, since = windows(elastic), pipeline.clock()
+    with pipeline.settings(*WINDOW_SECONDS):
+        pipeline.systemctl("start", "login-consumer")
+        pipeline.wait_for_log("login-consumer", since, "window_seconds was 60 and is now 300", "login-consumer rebuild")
+        pipeline.systemctl("stop", "login-consumer")
+        assert windows(elastic) == right
+        pipeline.host.check_output("login-consumer rebuild")
+        found = pipeline.audit()
+        assert found["balanced"] and 0 < found["windows"] < len(right), found
+        assert found["windows_sum"] == sum(right.values())
+    pipeline.host.check_output("login-consumer rebuild")
+    assert windows(elastic) == right

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each fault once, while records flow; soak.py does the same for longer and at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from breakage import Breakage
+from faults import FAULTS, Fault
+from pipeline import Pipeline
+from traffic import Traffic
+
+OUTAGE_SECONDS = (5.0, 5.0)
+
+
+@pytest.fixture(scope="module")
+def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breakage]:
+    yield Breakage(pipeline, traffic, seed, OUTAGE_SECONDS)
+    pipeline.systemctl("start", "login-producer")
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_records_flow_again_and_the_audit_balances(fault: Fault, breakage: Breakage) -> None:
+    breakage.inflict(fault)
+
+
+def test_nothing_was_lost_or_doubled(breakage: Breakage) -> None:
+    breakage.settle()
