@@ -10,6 +10,7 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 from waiting import wait_until
 
 # What Elasticsearch answers, or does not, while it starts
@@ -53,21 +54,33 @@ class Ledger:
         finally:
             consumer.close()
 
-    def done(self) -> dict[int, int]:
+    def done(self, topic_id: str) -> dict[int, int]:
         """Return the offset after the last record that the consumer has dealt with, by partition."""
         self._elastic.indices.refresh(index="login-*")
         newest = [{"sequence": "desc"}]
         hits = self._elastic.search(
-            index="login-pipeline-*", query={"term": {"topic": self._topic}}, sort=newest, size=1
+            index="login-pipeline-*", query={"term": {"topic_id": topic_id}}, sort=newest, size=1
         )["hits"]["hits"]
         return {each["partition"]: each["next"] for hit in hits for each in hit["_source"]["ranges"]}
 
     def wait_for(self, ends: dict[int, int], seconds: float = 120) -> None:
-        """Wait until the consumer has dealt with everything before these offsets."""
+        """Wait until the consumer has dealt with everything before these offsets. Kafka must answer."""
+        topic_id = self.topic_id()
         wait_until(
-            lambda: all(self.done().get(partition, 0) >= end for partition, end in ends.items()),
+            lambda: all(self.done(topic_id).get(partition, 0) >= end for partition, end in ends.items()),
             f"the consumer gets to the offsets {ends}",
             seconds,
+            ignoring=NOT_YET,
+        )
+
+    def wait_for_flow(self) -> None:
+        """Wait until Kafka answers, and a record that it did not hold then is dealt with."""
+        ends = wait_until(self.ends, "Kafka answers", 120, ignoring=(KafkaError,))
+        topic_id = self.topic_id()
+        wait_until(
+            lambda: any(self.done(topic_id).get(partition, 0) > end for partition, end in ends.items()),
+            "new records arrive",
+            180,
             ignoring=NOT_YET,
         )
 

@@ -33,7 +33,7 @@ class Breakage:
         log.info("%3d. %s", self.inflicted.total() + 1, fault.__name__.replace("_", " "))
         self.inflicted[fault.__name__] += 1
         fault(self._scene)
-        self._pipeline.wait_for_flow()
+        self._pipeline.ledger.wait_for_flow()
         found = self._pipeline.audit()
         assert found["balanced"], found
         log.info(

@@ -156,7 +156,7 @@ def checkpoint_of_a_backup(scene: Scene) -> None:
     copy = f"{CHECKPOINT}-of-yesterday"
     with _consumer_stopped_hard(scene):
         scene.pipeline.host.check_output(f"rm -rf {copy} && cp -a {CHECKPOINT} {copy}")
-    scene.pipeline.wait_for_flow()
+    scene.pipeline.ledger.wait_for_flow()
     with _consumer_stopped_hard(scene):
         scene.pipeline.host.check_output(f"rm -rf {CHECKPOINT} && mv {copy} {CHECKPOINT}")
 
@@ -169,7 +169,7 @@ def another_zone(scene: Scene) -> None:
     scene.pipeline.host.check_output(f"test -e {file} && ln -sfn {file} /etc/localtime")
     try:
         scene.pipeline.systemctl("restart", "login-consumer", "login-producer")
-        scene.pipeline.wait_for_flow()
+        scene.pipeline.ledger.wait_for_flow()
     finally:
         scene.pipeline.host.check_output(f"ln -sfn {before} /etc/localtime")
 

@@ -31,11 +31,11 @@ def services_afterwards(pipeline: Pipeline) -> Iterator[None]:
 
 def refused(pipeline: Pipeline, *texts: str) -> None:
     """Start the consumer; it must say why it does not go on, and read nothing."""
-    since, done = pipeline.clock(), pipeline.ledger.done()
+    since, accounts = pipeline.clock(), pipeline.audit()["batches"]
     pipeline.systemctl("start", "login-consumer")
     pipeline.wait_for_log("login-consumer", since, *texts)
     pipeline.systemctl("stop", "login-consumer")
-    assert pipeline.ledger.done() == done
+    assert pipeline.audit()["batches"] == accounts
 
 
 def permit(pipeline: Pipeline, *texts: str) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def permit(pipeline: Pipeline, *texts: str) -> dict[str, Any]:
     with pipeline.settings(*PERMIT):
         pipeline.systemctl("start", "login-consumer")
         pipeline.systemctl("start", "login-producer")
-        pipeline.wait_for_flow()
+        pipeline.ledger.wait_for_flow()
     pipeline.systemctl("restart", "login-consumer")  # without the permission
-    pipeline.wait_for_flow()
+    pipeline.ledger.wait_for_flow()
     found = pipeline.audit()
     assert found["balanced"], found
     assert all(text in found["losses"][-1] for text in texts), found["losses"]
@@ -56,7 +56,7 @@ def test_retention_has_passed_the_checkpoint(
     pipeline: Pipeline, deployment: Deployment, admin: KafkaAdminClient
 ) -> None:
     before, _ = pipeline.stand_still()
-    done = pipeline.ledger.done()
+    done = pipeline.ledger.done(pipeline.ledger.topic_id())
     pipeline.systemctl("stop", "login-consumer")
     pipeline.systemctl("start", "login-producer")
     wait_until(
@@ -87,7 +87,9 @@ def test_the_topic_was_made_anew_and_then_grows(
     permit(pipeline, old_id, new_id)
     # a partition that comes while the consumer runs is read from its beginning
     admin.create_partitions({deployment.topic: NewPartitions(partitions)})
-    wait_until(lambda: pipeline.ledger.done().get(partitions - 1, 0) > 0, "records of the new partition arrive", 120)
+    wait_until(
+        lambda: pipeline.ledger.done(new_id).get(partitions - 1, 0) > 0, "records of the new partition arrive", 120
+    )
     after, _ = pipeline.stand_still()
     assert after.fault() == ""
     assert after.events == after.stored - before.stored
@@ -97,8 +99,8 @@ def test_the_topic_was_made_anew_and_then_grows(
 
 def make_anew(admin: KafkaAdminClient, topic: str, partitions: int) -> None:
     """Delete a topic and create it with the settings that it had."""
-    told = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-    print(told)
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    settings = {name: told["value"] for name, told in admin.describe_configs([resource])["topic"][topic].items()}
     admin.delete_topics([topic])
     wait_until(lambda: topic not in admin.list_topics(), "the topic is gone")
-    admin.create_topics([NewTopic(topic, partitions, 1)])
+    admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=settings)])

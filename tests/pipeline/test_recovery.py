@@ -13,11 +13,11 @@ from playbook import ROOT
 def test_a_reboot_loses_no_event_and_needs_no_hand(pipeline: Pipeline, tunnel: Tunnel) -> None:
     old, old_acked = pipeline.stand_still()
     pipeline.systemctl("start", "login-producer")
-    pipeline.wait_for_flow()
+    pipeline.ledger.wait_for_flow()
     boot = pipeline.host.check_output("stat -c %Y /proc/1")
     subprocess.run([ROOT / "tools/testhost/testhost", "reboot", pipeline.deployment.name], check=True)
     tunnel.open()
-    pipeline.wait_for_flow()
+    pipeline.ledger.wait_for_flow()
     assert pipeline.host.check_output("stat -c %Y /proc/1") != boot
     assert {unit: pipeline.property(unit, "ActiveState") for unit in UNITS} == dict.fromkeys(UNITS, "active")
     new, new_acked = pipeline.stand_still()

@@ -75,6 +75,20 @@ def test_nothing_has_failed(host: Host) -> None:
     assert host.check_output("systemctl list-units --failed --plain --no-legend") == ""
 
 
+def test_a_second_consumer_is_refused_and_the_first_goes_on(host: Host) -> None:
+    first = host.check_output("systemctl show --value --property=MainPID login-consumer")
+    told = host.run("login-consumer run")
+    assert told.rc == 1 and f"another consumer (process {first})" in told.stderr and "stop it first" in told.stderr
+    assert host.check_output("systemctl show --value --property=MainPID login-consumer") == first
+
+
+def test_spark_keeps_nothing_where_a_cleaner_of_tmp_would_find_it(host: Host) -> None:
+    # one, although consumers were killed before
+    assert len(host.check_output("find /var/lib/login-consumer/spark -name 'blockmgr-*'").splitlines()) == 1
+    # with the private /tmp of each unit, as root sees them
+    assert host.check_output("find /tmp /var/tmp -name 'spark-*' -o -name 'blockmgr-*'") == ""
+
+
 def test_only_the_named_ports_are_open(host: Host, deployment: Deployment) -> None:
     open_ports: defaultdict[str, set[int]] = defaultdict(set)
     all_ports = set()

@@ -91,16 +91,18 @@ class _Auditor:
             *between("@timestamp", self._span),
         ]
         found, self._places = Audit(), {}
+        losses: dict[int, str] = {}
         for hit in scan(client, index=f"{PIPELINE}-*", query={"query": {"bool": {"filter": wanted}}}, size=5000):
             fields, progress = hit["_source"], Progress.of(hit["_source"])
             found.batches += 1
             for name in ("read", "skipped", "indexed", "duplicates", "ignored"):
                 setattr(found, name, getattr(found, name) + fields[name])
             found.dead.update(fields["dead_by_reason"])
-            found.losses += [fields["loss"]] if "loss" in fields else []
+            losses |= {fields["sequence"]: fields["loss"]} if "loss" in fields else {}
             for partition, each in progress.ranges.items():
                 found.offsets += each.next - each.first
                 self._places.setdefault((progress.topic_id, partition), []).append(each)
+        found.losses = [loss for _, loss in sorted(losses.items())]
         self._found = found
 
     def _check_sums(self) -> None:

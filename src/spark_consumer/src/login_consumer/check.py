@@ -108,7 +108,7 @@ class _Probe:
 
     def _start_spark(self) -> str:
         try:
-            self._spark = session(self._settings, "login-consumer check")
+            self._spark = session(self._settings, "login-consumer-check")
         except SettingsError as error:
             raise HopFailed(str(error)) from None
         return f"{self._spark.version} on {self._settings.spark.master}"

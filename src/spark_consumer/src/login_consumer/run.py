@@ -130,7 +130,7 @@ class _Consumer:
 
     def _session(self) -> "SparkSession":
         if self._spark is None:
-            self._spark = session(self._settings, "login-consumer")
+            self._spark = session(self._settings, "login-consumer", alone=True)  # by the lock
             # Spark's own handler would cancel the running batch at once
             signal.signal(signal.SIGINT, lambda *_: self._stopping.set())
         return self._spark

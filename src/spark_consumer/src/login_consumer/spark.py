@@ -2,6 +2,7 @@
 """The Spark session and the Kafka source."""
 
 import os
+import shutil
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 _CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
 
-def session(settings: Settings, name: str) -> "SparkSession":
+def session(settings: Settings, name: str, alone: bool = False) -> "SparkSession":
     """Start Spark from $SPARK_HOME. No secret is among its options: they stand in the JVM's command line.
 
+    `alone` says that no other process uses this `name`; what one that was killed has left is then removed.
     Raises SettingsError if Spark or the Kafka connector is not where the settings say.
     """
     _find_pyspark()
@@ -30,17 +32,20 @@ def session(settings: Settings, name: str) -> "SparkSession":
     jars_dir = spark.jars_dir or Path(os.environ["SPARK_HOME"]) / "jars"
     if not any(jars_dir.glob("spark-sql-kafka-*.jar")):
         raise SettingsError(f"spark.jars_dir: no spark-sql-kafka jar in {jars_dir}; put the connector's jars there")
+    scratch = spark.local_dir / name
     try:
-        spark.local_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        if alone and scratch.exists():
+            shutil.rmtree(scratch)
+        scratch.mkdir(parents=True, exist_ok=True, mode=0o750)
     except OSError as error:
-        raise SettingsError(f"spark.local_dir: {spark.local_dir} cannot be made: {error.strerror}") from None
+        raise SettingsError(f"spark.local_dir: {scratch} cannot be made anew: {error.strerror}") from None
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ["SPARK_LOCAL_DIRS"] = str(spark.local_dir)
+    os.environ["SPARK_LOCAL_DIRS"] = str(scratch)
     options = {
         "spark.driver.memory": spark.driver_memory,
         # not /tmp: cleaners empty it, and it may be mounted noexec, where zstd and lz4 cannot load their code
         "spark.driver.extraJavaOptions": (
-            f"-Djava.io.tmpdir={spark.local_dir} -Duser.timezone=UTC "
+            f"-Djava.io.tmpdir={scratch} -Duser.timezone=UTC "
             f"-Dlog4j2.configurationFile={files('login_consumer') / 'log4j2.properties'}"
         ),
         "spark.ui.enabled": str(spark.ui).lower(),

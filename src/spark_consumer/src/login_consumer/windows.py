@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from login_consumer.counts import OffsetRange
-from login_consumer.documents import EVENTS, METRICS, WindowKey, iso
+from login_consumer.documents import EVENTS, METRICS, WindowKey
 from login_consumer.elastic import Query
 from login_consumer.progress import Offsets
 from login_consumer.sink import Sink
@@ -72,7 +72,8 @@ def between(field: str, span: Span | None) -> list[Query]:
     """Return the query for times in `span`, none for all times."""
     if span is None:
         return []
-    return [{"range": {field: {"gte": iso(span.first), "lt": iso(span.next), "format": "strict_date_optional_time"}}}]
+    # as numbers: the end of time has a year of five digits, which is no date to Python
+    return [{"range": {field: {"gte": span.first, "lt": span.next, "format": "epoch_millis"}}}]
 
 
 def widened(span: Span | None, window_ms: int) -> Span | None:
