@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 from pipeline import Pipeline
 from waiting import wait_until
@@ -17,8 +17,11 @@ from waiting import wait_until
 PERMIT = ("allow_data_loss = false", "allow_data_loss = true")
 
 
+Options = Callable[[str], dict[str, Any]]
+
+
 @pytest.fixture
-def admin(kafka: Callable[[str], dict[str, Any]]) -> Iterator[KafkaAdminClient]:
+def admin(kafka: Options) -> Iterator[KafkaAdminClient]:
     with closing(KafkaAdminClient(**kafka("admin"))) as made:
         yield made
 
@@ -74,7 +77,7 @@ def test_retention_has_passed_the_checkpoint(
 
 
 def test_the_topic_was_made_anew_and_then_grows(
-    pipeline: Pipeline, deployment: Deployment, admin: KafkaAdminClient
+    pipeline: Pipeline, deployment: Deployment, admin: KafkaAdminClient, kafka: Options
 ) -> None:
     before, _ = pipeline.stand_still()
     old_id, partitions = pipeline.ledger.topic_id(), len(pipeline.ledger.ends())
@@ -87,6 +90,8 @@ def test_the_topic_was_made_anew_and_then_grows(
     permit(pipeline, old_id, new_id)
     # a partition that comes while the consumer runs is read from its beginning
     admin.create_partitions({deployment.topic: NewPartitions(partitions)})
+    with closing(KafkaProducer(**kafka("producer"), acks="all")) as producer:
+        producer.send(deployment.topic, b"no event", partition=partitions - 1).get(timeout=60)
     wait_until(
         lambda: pipeline.ledger.done(new_id).get(partitions - 1, 0) > 0, "records of the new partition arrive", 120
     )

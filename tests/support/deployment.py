@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
+import random
 import shlex
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,9 +103,9 @@ class Tunnel:
             deployment.elasticsearch_port,
             deployment.transport_port,
         )
-        self._local = {port: free_port() for port in ports}
-        self._socks = free_port()
-        self._ssh: subprocess.Popen[bytes] | None = None
+        *local, self._socks = free_ports(len(ports) + 1)
+        self._local = dict(zip(ports, local, strict=True))
+        self._ssh: subprocess.Popen[str] | None = None
 
     def __getitem__(self, port: int) -> int:
         """The port on this machine that leads to the host's."""
@@ -120,13 +122,17 @@ class Tunnel:
         options = ["-N", "-S", "none", "-o", "ExitOnForwardFailure=yes", f"-D127.0.0.1:{self._socks}", *forwards]
 
         def connected() -> bool:
-            if self._ssh is None or self._ssh.poll() is not None:
-                self._ssh = subprocess.Popen(self._deployment.ssh(*options), stderr=subprocess.DEVNULL)
+            if self._ssh is not None and self._ssh.poll() is not None:
+                why = self._ssh.communicate()[1]
+                self._ssh = None
+                raise ConnectionError(why)
+            if self._ssh is None:
+                self._ssh = subprocess.Popen(self._deployment.ssh(*options), stderr=subprocess.PIPE, text=True)
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self._socks)) == 0
 
         self.close()
-        wait_until(connected, f"an ssh tunnel to {self._deployment.name}", seconds=120)
+        wait_until(connected, f"an ssh tunnel to {self._deployment.name}", 120, ignoring=(ConnectionError,))
 
     def close(self) -> None:
         if self._ssh is not None:
@@ -135,10 +141,14 @@ class Tunnel:
             self._ssh = None
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Return different ports, below those that the kernel gives to outgoing connections: it might take them."""
+    found: list[int] = []
+    for port in random.sample(range(20_000, 32_000), 1000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    return found[:count]
 
 
 def elasticsearch_client(deployment: Deployment, tunnel: Tunnel, **login: Any) -> Elasticsearch:

@@ -24,9 +24,10 @@ class Client:
         self.sends: list[tuple[bytes, int, Any]] = []
         self.closed = False
         self.max_size = 1000
+        self.partitions = {2, 0, 1}
 
     def partitions_for(self, topic: str) -> set[int]:
-        return {2, 0, 1}
+        return self.partitions
 
     def send(self, topic: str, value: bytes, key: bytes, headers: None, partition: int) -> Any:
         if len(value) > self.max_size:
@@ -113,6 +114,13 @@ def test_one_user_keeps_to_one_partition(bench: Bench) -> None:
     partitions = [partition for _, partition, _ in bench.client.sends]
     assert partitions[:50] == partitions[50:]
     assert set(partitions) == {0, 1, 2}
+
+
+def test_new_partitions_are_used(bench: Bench) -> None:
+    bench.client.partitions = set(range(9))
+    bench.poll(after=61)
+    bench.send(*range(100))
+    assert {partition for _, partition, _ in bench.client.sends} == set(range(9))
 
 
 def test_room_is_bounded_by_what_is_held() -> None:

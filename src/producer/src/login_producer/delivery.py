@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 _FIRST_BACKOFF_S = 0.25
 _MAX_BACKOFF_S = 5.0
 _WARN_EVERY_S = 60.0
+_PARTITIONS_EVERY_S = 60.0
 _STALLED_AFTER_S = 10.0
 _GRACE_S = 5.0  # for a failed client to settle the rest of its events
 
@@ -64,7 +65,7 @@ class Delivery:
         self._backoff, self._next_try = _FIRST_BACKOFF_S, 0.0
         self._last_progress = clock()
         self._warned_cause: str | None = None
-        self._next_warning = self._next_diagnosis = 0.0
+        self._next_warning = self._next_diagnosis = self._next_partitions = 0.0
         self.unreachable_since: float | None = None
         """Epoch seconds, while Kafka cannot be reached."""
         self.last_error: str | None = None
@@ -99,6 +100,8 @@ class Delivery:
             self._replace_producer()
         if self._producer is None:
             self._try_open()
+        if self._ready and self._clock() > self._next_partitions:
+            self._learn_partitions()
         while self._returned and self._ready:
             self._counters.resent += 1
             self._submit(self._returned.popleft())
@@ -214,11 +217,19 @@ class Delivery:
             self._warn_unreachable(str(error))
             self._postpone()
             return
-        self._partitions = sorted(self._producer.partitions_for(self._connection.topic))
+        self._learn_partitions()
         self._last_progress = self._clock()
         log.info("connected to Kafka, topic %s has %d partitions", self._connection.topic, len(self._partitions))
         if self._returned:
             log.info("sending %d events anew", len(self._returned))
+
+    def _learn_partitions(self) -> None:
+        """Look at what the client knows of the topic; it asks Kafka every few minutes."""
+        before = len(self._partitions)
+        self._partitions = sorted(self._producer.partitions_for(self._connection.topic))
+        self._next_partitions = self._clock() + _PARTITIONS_EVERY_S
+        if 0 < before < len(self._partitions):
+            log.info("topic %s has grown to %d partitions", self._connection.topic, len(self._partitions))
 
     def _close_producer(self) -> None:
         self._retire = False
