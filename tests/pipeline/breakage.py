@@ -21,6 +21,7 @@ class Breakage:
         self._pipeline, self._traffic = pipeline, traffic
         self.random = random.Random(seed)
         self._scene = Scene(pipeline, self.random, outage)
+        self.began = pipeline.clock()
         self.inflicted: Counter[str] = Counter()
         self._before, self._acked_before = pipeline.stand_still()
         assert self._before.fault() == ""

@@ -28,8 +28,9 @@ class Scene:
     """Seconds that something stays broken, least and most."""
 
     def away(self) -> None:
-        """Let the time of an outage pass."""
-        time.sleep(self.random.uniform(*self.outage))
+        """Let the time of an outage pass: short ones are the most frequent."""
+        least, most = self.outage
+        time.sleep(least + (most - least) * self.random.random() ** 3)
 
     def kill(self, unit: str, name: str) -> None:
         """Kill one process of a unit whose command line holds `name`."""

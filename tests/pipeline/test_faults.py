@@ -27,3 +27,10 @@ def test_records_flow_again_and_the_audit_balances(fault: Fault, breakage: Break
 
 def test_nothing_was_lost_or_doubled(breakage: Breakage) -> None:
     breakage.settle()
+
+
+def test_an_outage_fills_no_log(breakage: Breakage, pipeline: Pipeline) -> None:
+    # 3 lines of each service for a fault were measured
+    for unit in ("login-producer", "login-consumer"):
+        lines = pipeline.journal(unit, breakage.began)
+        assert len(lines) < 10 * breakage.inflicted.total(), lines

@@ -11,6 +11,7 @@ from login_consumer.reasons import Reason
 REPOSITORY = Path(__file__).parents[3]
 README = REPOSITORY / "README.md"
 CONTRACT = REPOSITORY / "docs/event-contract.md"
+FAULTS = REPOSITORY / "docs/faults.md"
 PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 IN_WORDS = ("none", "name in the inventory")  # defaults that are an empty list or an expression
@@ -50,3 +51,20 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert file.exists(), link
         headings = [line.lstrip("# ").lower() for line in file.read_text().splitlines()] if heading else [heading]
         assert heading.replace("-", " ") in headings, link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_tests_exist(page: Path) -> None:
+    for file, _, name in re.findall(r"`(tests/[\w/]+\.py)(::(\w+))?`", page.read_text()):
+        assert (REPOSITORY / file).exists(), file
+        assert not name or f"def {name}(" in (REPOSITORY / file).read_text(), f"{file}::{name}"
+
+
+def test_each_fault_is_documented() -> None:
+    inflicted = re.search(
+        r"^FAULTS\b.+?^\)", (REPOSITORY / "tests/pipeline/faults.py").read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert inflicted
+    names = re.findall(r"^    (\w+),$", inflicted[0], re.MULTILINE)
+    rows = re.findall(r"^\| (`\w+`.*?) \|", section(FAULTS, "Faults"), re.MULTILINE)
+    assert sorted(names) == sorted(re.findall(r"`(\w+)`", " ".join(rows)))

@@ -53,6 +53,12 @@ class Item(NamedTuple):
         """Whether it is the document's own fault, so that asking again is vain."""
         return self.status in (400, 413) and self.kind not in _NOT_THE_DOCUMENT
 
+    @property
+    def passes(self) -> bool:
+        """Whether the trouble passes by itself, so that asking again soon is worth while."""
+        # 409: another writer of the document was quicker. A block waits for an operator, also one told as 429.
+        return self.status in BUSY | {409} and "cluster_block" not in self.kind
+
 
 CREATED = Item(201)
 
@@ -118,8 +124,8 @@ class Sink:
     def bulk(self, lines: Sequence[bytes], conflict_is_answer: bool = False) -> list[Item]:
         """Send bulk `lines` (each one action with its source); return an item for each, in their order.
 
-        Items that Elasticsearch does not take now are sent again, and only those.
-        Raises Unavailable.
+        Items for which Elasticsearch is too busy are sent again, and only those.
+        Raises Unavailable, at once where an operator has to help.
         """
         items: list[Item] = []
         for part in in_bulks(lines, self._settings.bulk_bytes):
@@ -135,8 +141,10 @@ class Sink:
             for index, item in zip(open_, self._send([lines[index] for index in open_]), strict=True):
                 if item.taken or item.refused or (item.exists and conflict_is_answer):
                     answers[index] = item
-                else:
+                elif item.passes:
                     why = status_cause(*item)
+                else:
+                    raise Unavailable(status_cause(*item))
             return why
 
         self._repeat(attempt)

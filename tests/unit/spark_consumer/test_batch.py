@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver's part of a batch. Spark is a bare object that hands out what workers returned."""
+
+import json
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from login_consumer import batch as batch_module
+from login_consumer.batch import BatchWriter, Stopped
+from login_consumer.counts import Counts, OffsetRange
+from login_consumer.documents import Topic, WindowKey
+from login_consumer.elastic import Unavailable
+from login_consumer.plan import Plan
+from login_consumer.settings import Settings
+
+TOPIC = Topic("login-events", "id")
+WINDOW = WindowKey(1_772_359_200_000, "KR", "Firefox", "success")
+
+
+class Frame:
+    """Counts how often its records are read."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts, self.reads = counts, 0
+
+    def coalesce(self, _: int) -> "Frame":
+        return self
+
+    def mapInArrow(self, _: Any, __: str) -> "Frame":
+        return self
+
+    def collect(self) -> list[Any]:
+        self.reads += 1
+        return [SimpleNamespace(counts=self._counts.to_bytes())]
+
+
+@pytest.fixture
+def put(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is written, one source each."""
+    written: list[dict[str, Any]] = []
+
+    def keep(_: Any, lines: list[bytes], __: str) -> None:
+        written.extend(json.loads(line.splitlines()[1]) for line in lines)
+
+    monkeypatch.setattr("login_consumer.sink.Sink.put", keep)
+    monkeypatch.setattr("login_consumer.sink.Sink.ask", lambda _, __: None)
+    monkeypatch.setattr(batch_module.checkpoint, "planned_offsets", lambda *_: {0: 12})
+    return written
+
+
+@pytest.fixture
+def writer(settings: Settings) -> Callable[[], BatchWriter]:
+    return lambda: BatchWriter(settings, TOPIC, "lineage", Plan({0: 10}, False, 7), threading.Event())
+
+
+def two_events() -> Counts:
+    counts = Counts(read=2, indexed=2)
+    counts.windows[WINDOW] = 2
+    counts.offsets = {0: [OffsetRange(10, 12)]}
+    return counts
+
+
+def test_a_batch_is_evaluated_once(writer: Callable[[], BatchWriter], put: list[dict[str, Any]]) -> None:
+    frame = Frame(two_events())
+    writer()(frame, 3)  # type: ignore[arg-type]
+    assert frame.reads == 1
+    window, progress = put
+    assert window["script"]["params"] == {"lineage": "lineage", "batch": 3, "count": 2}
+    assert (progress["sequence"], progress["read"], progress["skipped"]) == (7, 2, 0)
+
+
+def test_a_gap_in_the_offsets_is_told(
+    writer: Callable[[], BatchWriter], put: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    counts = two_events()
+    counts.read = counts.indexed = counts.windows[WINDOW] = 1
+    counts.offsets = {0: [OffsetRange(11, 12)]}
+    writer()(Frame(counts), 3)  # type: ignore[arg-type]
+    assert put[-1]["skipped_ranges"] == [{"partition": 0, "first": 10, "next": 11}]
+    assert "did not hold the offsets 10 to 10 of partition 0" in caplog.text
+
+
+def test_a_batch_that_is_not_taken_is_repeated_until_told_to_stop(
+    settings: Settings, put: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping, frame = threading.Event(), Frame(two_events())
+    writer = BatchWriter(settings, TOPIC, "lineage", Plan({0: 10}, False, 7), stopping)
+    delays: list[float] = []
+
+    def wait(delay: float) -> bool:
+        delays.append(delay)
+        return len(delays) > 3
+
+    def refuse(*_: Any) -> None:
+        raise Unavailable("the disk is full")
+
+    monkeypatch.setattr(stopping, "wait", wait)
+    monkeypatch.setattr("login_consumer.sink.Sink.put", refuse)
+    with pytest.raises(Stopped, match="batch 3 is left to the next start"):
+        writer(frame, 3)  # type: ignore[arg-type]
+    assert frame.reads == 3
+    assert delays == [0, 1, 2, 4]
+    assert writer.done == -1
+
+
+def test_counts_that_do_not_add_up_stop_everything(
+    writer: Callable[[], BatchWriter], put: list[dict[str, Any]]
+) -> None:
+    counts = two_events()
+    counts.read = 3
+    with pytest.raises(ArithmeticError, match="3 records were read"):
+        writer()(Frame(counts), 3)  # type: ignore[arg-type]
+    assert put == []
