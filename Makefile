@@ -42,6 +42,10 @@ molecule: setup-test ## The molecule scenario only
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled
 	tools/test soak --minutes=$(or $(MINUTES),10) $(if $(SEED),--seed=$(SEED))
 
+.PHONY: bench
+bench: setup-test ## What exactness costs, on the demo host: the consumer beside a plain pipeline, parsers side by side
+	python tests/bench/exactness.py
+
 .PHONY: setup setup-test
 setup: ## Install what deploying needs on this machine (Debian packages, Python environment .venv)
 	tools/setup deploy

@@ -155,7 +155,7 @@ class _Auditor:
         position = Position(progress.topic_id, progress.offsets)
         counted, stored = counted_events(self._sink, position, span, window_ms), metrics(self._sink, span)
         doubtful = []
-        for key, from_events, from_metrics in _side_by_side(counted, stored):
+        for key, from_events, from_metrics in side_by_side(counted, stored):
             self._found.windows += from_metrics > 0
             self._found.windows_sum += from_metrics
             if from_events != from_metrics:
@@ -207,7 +207,7 @@ class _Auditor:
             self._found.faults.append(fault)
 
 
-def _side_by_side(
+def side_by_side(
     left: Iterator[tuple[WindowKey, int]], right: Iterator[tuple[WindowKey, int]]
 ) -> Iterator[tuple[WindowKey, int, int]]:
     """Yield each key with both counts, 0 where one side lacks it; both come in `order`."""

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the audit compares without a service; with services: tests/pipeline/test_audit.py."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from login_consumer.audit import Audit, as_text, side_by_side
+from login_consumer.documents import WindowKey
+from login_consumer.windows import Span, between, widened
+
+MINUTE = 60_000
+
+
+def key(minute: int, browser: str | None = "Firefox", outcome: str = "success") -> WindowKey:
+    return WindowKey(minute * MINUTE, "KR", browser, outcome)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "both"),
+    [
+        ([], [], []),
+        ([(key(1), 2)], [(key(1), 2)], [(key(1), 2, 2)]),
+        ([(key(1), 2)], [], [(key(1), 2, 0)]),
+        ([], [(key(1), 2)], [(key(1), 0, 2)]),
+        (
+            [(key(1), 1), (key(3), 3)],
+            [(key(2), 2), (key(3), 4)],
+            [(key(1), 1, 0), (key(2), 0, 2), (key(3), 3, 4)],
+        ),
+        (
+            [(key(1, None), 1), (key(1, "Chrome"), 2)],
+            [(key(1, "Chrome"), 2), (key(1, "Safari"), 3)],
+            [(key(1, None), 1, 0), (key(1, "Chrome"), 2, 2), (key(1, "Safari"), 0, 3)],
+        ),
+    ],
+)
+def test_windows_meet_by_their_key(left: list[Any], right: list[Any], both: list[Any]) -> None:
+    assert list(side_by_side(iter(left), iter(right))) == both
+
+
+def test_whole_windows_are_compared() -> None:
+    assert widened(Span(MINUTE + 1, 2 * MINUTE + 1), MINUTE) == Span(MINUTE, 3 * MINUTE)
+    assert widened(Span(MINUTE, 2 * MINUTE), MINUTE) == Span(MINUTE, 2 * MINUTE)
+    assert widened(None, MINUTE) is None
+    assert between("@timestamp", None) == []
+
+
+def test_the_balance_is_told_in_lines() -> None:
+    found = Audit(batches=2, offsets=10, read=9, skipped=1, indexed=6, duplicates=1, dead=Counter(not_json=2))
+    text = "\n".join(as_text(found))
+    assert "10 = 9 read + 1 skipped" in text
+    assert "9 = 6 events + 1 duplicates + 0 ignored + 2 dead letters (not_json 2)" in text
+    assert text.endswith("\nbalanced")
+    found.faults.append("offsets 1 to 2 of partition 0 stand in no account")
+    assert "\n".join(as_text(found)).endswith("FAULT          " + found.faults[0] + "\nDOES NOT BALANCE")
