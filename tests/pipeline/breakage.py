@@ -29,11 +29,15 @@ class Breakage:
         traffic.start()
         log.info("seed %d", seed)
 
-    def inflict(self, fault: Fault) -> None:
-        """Break one thing; return when records flow again. Raises AssertionError if the audit does not balance."""
-        log.info("%3d. %s", self.inflicted.total() + 1, fault.__name__.replace("_", " "))
-        self.inflicted[fault.__name__] += 1
-        fault(self._scene)
+    def inflict(self, *faults: Fault) -> None:
+        """Break one thing after the other; return when records flow again.
+
+        Raises AssertionError if they do not, or if the audit does not balance.
+        """
+        for fault in faults:
+            log.info("%3d. %s", self.inflicted.total() + 1, fault.__name__.replace("_", " "))
+            self.inflicted[fault.__name__] += 1
+            fault(self._scene)
         self._pipeline.ledger.wait_for_flow()
         found = self._pipeline.audit()
         assert found["balanced"], found

@@ -21,7 +21,7 @@ warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationW
 
 # What the tests' own clients say of an outage would hide the faults' own log.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
-logging.getLogger("elastic_transport").setLevel(logging.WARNING)
+logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
 from account import Ledger  # noqa: E402  (found by the path set above)
 from deployment import Deployment, Tunnel, elasticsearch_client, kafka_options  # noqa: E402

@@ -25,5 +25,6 @@ def test_soak(breakage: Breakage, request: pytest.FixtureRequest) -> None:
     end = time.monotonic() + 60 * request.config.getoption("--minutes")
     faults = [fault for fault in FAULTS if fault not in MINUTES_LONG]
     while time.monotonic() < end:
-        breakage.inflict(breakage.random.choice(faults))
+        # several: what comes next must not count on what has just been broken to be well again
+        breakage.inflict(*breakage.random.choices(faults, k=breakage.random.randint(1, 3)))
     breakage.settle()
