@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT / "tests/support"), str(ROOT / "tests/pipeline"), str(ROOT / "src/producer/src")]
+sys.path += [str(ROOT / path) for path in ("tests/support", "tests/pipeline", "src/producer/src", "src/common/src")]
 warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
 
 from account import Ledger  # noqa: E402  (found by the path set above)
@@ -126,8 +126,8 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--records", type=int, default=200_000, help="in one run")
-    parser.add_argument("--batch", type=int, default=20_000, help="records in one micro-batch")
+    parser.add_argument("--records", type=int, default=300_000, help="in one run")
+    parser.add_argument("--batch", type=int, default=50_000, help="records in one micro-batch")
     parser.add_argument("--rounds", type=int, default=3)
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

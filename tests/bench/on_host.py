@@ -37,7 +37,7 @@ from login_consumer.spark import kafka_options, session
 from login_consumer.worker import COLUMNS
 
 THREADS = 2  # as the consumer's workers have
-SCHEMA = "user_id STRING, event_id STRING, timestamp LONG, browser STRING, country STRING, outcome STRING"
+FIELDS = ["event_id", "user_id", "timestamp", "browser", "country", "source_ip", "user_agent", "outcome", "reason"]
 Batches = Iterable[pa.RecordBatch]
 EMPTY = pa.RecordBatch.from_pydict({"done": pa.array([], pa.int64())})
 
@@ -123,8 +123,8 @@ def main() -> None:
         if told["mode"] == "read":
             work = columns.select("value")
         elif told["mode"] == "from_json":
-            text = functions.col("value").cast("string")
-            work = columns.select(functions.from_json(text, SCHEMA, {"mode": "PERMISSIVE"}).alias("event"))
+            text, schema = functions.col("value").cast("string"), ", ".join(f"{name} STRING" for name in FIELDS)
+            work = columns.select(functions.from_json(text, schema, {"mode": "PERMISSIVE"}).alias("event"))
         else:
             function: Callable[[Batches], Iterator[pa.RecordBatch]] = {
                 "plain": partial(plain, settings, told["index"], told["api_key"]),
