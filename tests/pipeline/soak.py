@@ -26,5 +26,5 @@ def test_soak(breakage: Breakage, request: pytest.FixtureRequest) -> None:
     faults = [fault for fault in FAULTS if fault not in MINUTES_LONG]
     while time.monotonic() < end:
         # several: what comes next must not count on what has just been broken to be well again
-        breakage.inflict(*breakage.random.choices(faults, k=breakage.random.randint(1, 3)))
+        breakage.inflict(*breakage.random.choices(faults, k=breakage.random.randint(1, 5)))
     breakage.settle()

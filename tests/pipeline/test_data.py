@@ -139,10 +139,10 @@ def test_windows_count_exactly_the_good_events(sent: Sent, deployment: Deploymen
     assert {milliseconds(w["window_end"]) - milliseconds(w["window_start"]) for w in windows} == {span}
 
 
-def test_rejected_records_keep_their_reason_and_bytes(sent: Sent, elastic: Elasticsearch) -> None:
+def test_rejected_records_keep_their_reason_and_bytes(sent: Sent, elastic: Elasticsearch, ledger: Ledger) -> None:
     records = {*(record for _, record in sent.events.values()), *sent.repeated, *sent.rejected}
     offsets = [int(record.rsplit("-", 1)[1]) for record in records]
-    query = {"terms": {"offset": offsets}}
+    query = {"bool": {"filter": [{"terms": {"offset": offsets}}, {"term": {"topic_id": ledger.topic_id()}}]}}
     hits = elastic.search(index="login-dead-letters-*", query=query, size=10_000)["hits"]["hits"]
     letters = [(f"{each['topic']}-{each['partition']}-{each['offset']}", each) for each in (h["_source"] for h in hits)]
     found = {record: source for record, source in letters if record in records}

@@ -64,12 +64,13 @@ def ends_of(places: Any) -> dict[int, int]:
 
 
 @pytest.fixture(scope="module")
-def letter(deployment: Deployment, elastic: Elasticsearch) -> Callable[[Place], dict[str, Any]]:
+def letter(ledger: Ledger, elastic: Elasticsearch) -> Callable[[Place], dict[str, Any]]:
     """Return a function from a place to its one letter, with its _id and _source."""
+    topic_id = ledger.topic_id()
 
     def find(place: Place) -> dict[str, Any]:
         elastic.indices.refresh(index=LETTERS)
-        terms = {"topic": deployment.topic, "partition": place[0], "offset": place[1]}
+        terms = {"topic_id": topic_id, "partition": place[0], "offset": place[1]}
         query = {"bool": {"filter": [{"term": {name: value}} for name, value in terms.items()]}}
         hits = elastic.search(index=LETTERS, query=query)["hits"]["hits"]
         assert len(hits) == 1, (place, hits)
