@@ -30,14 +30,13 @@ from account import Ledger  # noqa: E402  (found by the path set above)
 from deployment import Deployment, Tunnel, elasticsearch_client, kafka_options  # noqa: E402
 from kafka import KafkaProducer  # noqa: E402
 from login_producer.sources.synthetic import live_events  # noqa: E402
-from pipeline import Pipeline  # noqa: E402
+from pipeline import UNITS, Pipeline  # noqa: E402
 
 HOUR_MS = 3_600_000
 HERE = Path(__file__).parent
 ON_HOST = "/run/login-bench.py"
-INDEX = "login-bench"
+INDEX = "bench-logins"  # not login-*, which audits read
 PARSERS = ("read", "from_json", "orjson", "strict")
-SERVICES = ("login-producer", "login-consumer")
 
 
 class Bench:
@@ -119,6 +118,13 @@ class Bench:
         """Bring the part that runs on the host there."""
         self._on_host(f"cat > {ON_HOST}; chmod 0644 {ON_HOST}", (HERE / "on_host.py").read_text())
 
+    def clean_up(self) -> None:
+        """Leave nothing of the benchmark's own, and all services running."""
+        self.pipeline.systemctl("start", *UNITS)
+        self.pipeline.host.check_output(f"rm -rf {ON_HOST} /var/lib/login-consumer/spark/login-bench")
+        self._elastic.options(ignore_status=404).indices.delete(index=INDEX)
+        self._elastic.security.invalidate_api_key(name="bench")
+
     def _rate(self, ended: list[float]) -> float:
         """Return records a second after the first batch."""
         return (self.records - self._batch) / (ended[-1] - ended[0])
@@ -136,11 +142,13 @@ def main() -> None:
     tunnel.open()
     try:
         bench = Bench(deployment, tunnel, told.records, told.batch)
-        bench.copy()
-        bench.pipeline.systemctl("stop", "login-producer")
-        compare(bench, told.rounds)
+        try:
+            bench.copy()
+            bench.pipeline.systemctl("stop", "login-producer")
+            compare(bench, told.rounds)
+        finally:
+            bench.clean_up()
     finally:
-        bench.pipeline.systemctl("start", *SERVICES)
         tunnel.close()
 
 

@@ -49,7 +49,9 @@ class Ledger:
         """Return the end offset of each partition."""
         consumer = KafkaConsumer(**self._kafka, group_id=None)
         try:
-            places = [TopicPartition(self._topic, number) for number in consumer.partitions_for_topic(self._topic)]
+            places = [
+                TopicPartition(self._topic, number) for number in consumer.partitions_for_topic(self._topic) or ()
+            ]
             return {place.partition: end for place, end in consumer.end_offsets(places).items()}
         finally:
             consumer.close()
@@ -93,6 +95,7 @@ class Ledger:
         """Return the account once all that is in Kafka now is dealt with. Nothing may be sent meanwhile."""
         ends = self.ends()
         self.wait_for(ends)
+        self._elastic.indices.refresh(index="login-*")
         assert self.ends() == ends, "someone sends to the topic; the account needs it to stand still"
         return Account(
             kafka=sum(ends.values()),

@@ -7,8 +7,9 @@ import logging
 import random
 from collections import Counter
 
-from faults import Fault, Scene
+from faults import Fault
 from pipeline import Pipeline
+from scene import Scene
 from traffic import Traffic
 
 log = logging.getLogger("faults")
@@ -18,16 +19,17 @@ class Breakage:
     """One account from its making to `settle`; faults are inflicted in between."""
 
     def __init__(self, pipeline: Pipeline, traffic: Traffic, seed: int, outage: tuple[float, float]) -> None:
+        log.info("seed %d", seed)
         self._pipeline, self._traffic = pipeline, traffic
         self.random = random.Random(seed)
-        self._scene = Scene(pipeline, self.random, outage)
+        # apart: it draws from what it finds, and must not change which faults come next
+        self._scene = Scene(pipeline, random.Random(seed), outage)
         self.began = pipeline.clock()
         self.inflicted: Counter[str] = Counter()
         self._before, self._acked_before = pipeline.stand_still()
         assert self._before.fault() == ""
         pipeline.systemctl("start", "login-producer")
         traffic.start()
-        log.info("seed %d", seed)
 
     def inflict(self, *faults: Fault) -> None:
         """Break one thing after the other; return when records flow again.

@@ -4,43 +4,18 @@
 from __future__ import annotations
 
 import base64
-import random
-import time
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from pipeline import CHECKPOINT, Pipeline
+from elasticsearch import Elasticsearch
+from pipeline import CHECKPOINT
+from scene import Scene
 from waiting import wait_until
 
 API_KEY_FILE = "/etc/login-consumer/elasticsearch_api_key"
 ZONES = ("America/New_York", "Asia/Kolkata", "Europe/Berlin", "Pacific/Apia")
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A pipeline to break, and by what chance."""
-
-    pipeline: Pipeline
-    random: random.Random
-    outage: tuple[float, float]
-    """Seconds that something stays broken, least and most."""
-
-    def away(self) -> None:
-        """Let the time of an outage pass: short ones are the most frequent."""
-        least, most = self.outage
-        time.sleep(least + (most - least) * self.random.random() ** 3)
-
-    def kill(self, unit: str, name: str) -> None:
-        """Kill one process of a unit whose command line holds `name`."""
-        found = wait_until(
-            lambda: [pid for pid, command in self.pipeline.processes(unit).items() if name in command],
-            f"{unit} has a process {name}",
-            120,
-        )
-        # it may have ended by itself, as idle workers do
-        self.pipeline.host.run("kill -9 %s", str(self.random.choice(found)))
 
 
 Fault = Callable[[Scene], None]
@@ -83,45 +58,56 @@ def consumer_restarted(scene: Scene) -> None:
 
 
 def producer_starts_before_kafka(scene: Scene) -> None:
-    scene.pipeline.systemctl("stop", "login-producer", "kafka")
-    restarts = scene.pipeline.property("login-producer", "NRestarts")
-    scene.pipeline.systemctl("start", "login-producer")
-    scene.away()
-    scene.pipeline.systemctl("start", "kafka")
-    assert scene.pipeline.property("login-producer", "NRestarts") == restarts, "the producer did not wait for Kafka"
+    pipeline = scene.pipeline
+    pipeline.systemctl("stop", "login-producer", "kafka")
+    try:
+        pipeline.systemctl("start", "login-producer")
+        process = pipeline.property("login-producer", "MainPID")
+        scene.away()
+    finally:
+        pipeline.systemctl("start", "login-producer", "kafka")
+    assert pipeline.property("login-producer", "MainPID") == process, "the producer did not wait for Kafka"
 
 
 def disk_full(scene: Scene) -> None:
     """Let Elasticsearch find its disk full, by limits that no disk meets; it then blocks writes by itself."""
     limits = {f"cluster.routing.allocation.disk.watermark.{name}": "1000tb" for name in ("low", "high", "flood_stage")}
-    scene.pipeline.elastic.cluster.put_settings(persistent={"cluster.info.update.interval": "10s"})
-    since = scene.pipeline.clock()
-    with _settings(scene, limits):
-        _refused(scene, since, "waiting for Elasticsearch", "disk is nearly full", "free space")
-        scene.away()
-    scene.pipeline.elastic.cluster.put_settings(persistent={"cluster.info.update.interval": None})
+    elastic = scene.elastic()
+    with scene.without_restart(), _settings(elastic, {"cluster.info.update.interval": "10s"}):
+        since = scene.pipeline.clock()
+        with _settings(elastic, limits):
+            _refused(scene, since, "waiting for Elasticsearch", "disk is nearly full", "free space")
+            scene.away()
+        wait_until(lambda: not _blocked(elastic), "Elasticsearch takes its block away", 60)
 
 
 def index_read_only(scene: Scene) -> None:
-    since = scene.pipeline.clock()
-    with _block(scene, "blocks.write"):
-        _refused(scene, since, "waiting for Elasticsearch", "blocks writes", "remove the index's block")
-        scene.away()
+    elastic = scene.elastic()
+    with scene.without_restart():
+        since, index = scene.pipeline.clock(), _newest_index(elastic)
+        elastic.indices.put_settings(index=index, settings={"index.blocks.write": True})
+        try:
+            _refused(scene, since, "waiting for Elasticsearch", "blocks writes", "remove the index's block")
+            scene.away()
+        finally:
+            elastic.indices.put_settings(index=index, settings={"index.blocks.write": None})
 
 
 def index_closed(scene: Scene) -> None:
-    since, index = scene.pipeline.clock(), _newest_index(scene)
-    scene.pipeline.elastic.indices.close(index=index)
-    try:
-        _refused(scene, since, "waiting for Elasticsearch", "index_closed_exception", "open it")
-        scene.away()
-    finally:
-        scene.pipeline.elastic.indices.open(index=index)
+    elastic = scene.elastic()
+    with scene.without_restart():
+        since, index = scene.pipeline.clock(), _newest_index(elastic)
+        elastic.indices.close(index=index)
+        try:
+            _refused(scene, since, "waiting for Elasticsearch", "index_closed_exception", "open it")
+            scene.away()
+        finally:
+            elastic.indices.open(index=index)
 
 
 def api_key_expired(scene: Scene) -> None:
     """Give the consumer a key that expires while it runs, then the old one again; it must not need a restart."""
-    elastic, host, since = scene.pipeline.elastic, scene.pipeline.host, scene.pipeline.clock()
+    elastic, host, since = scene.elastic(), scene.pipeline.host, scene.pipeline.clock()
     id_, _, _ = base64.b64decode(scene.pipeline.deployment.secrets["consumer_api_key"]).decode().partition(":")
     rights = elastic.security.get_api_key(id=id_)["api_keys"][0]["role_descriptors"]
     key = elastic.security.create_api_key(name="expires", role_descriptors=rights, expiration="30s")["encoded"]
@@ -129,9 +115,12 @@ def api_key_expired(scene: Scene) -> None:
     try:
         host.check_output("printf %%s %s > %s", key, API_KEY_FILE)  # in an argument: it lives half a minute
         scene.pipeline.systemctl("restart", "login-consumer")
+        process = scene.pipeline.property("login-consumer", "MainPID")
         _refused(scene, since, "waiting for Elasticsearch", "refuses the API key (401)", "make a new key")
     finally:
         host.check_output(f"mv {API_KEY_FILE}.kept {API_KEY_FILE}")
+    scene.pipeline.wait_for_log("login-consumer", since, "Elasticsearch works again")
+    assert scene.pipeline.property("login-consumer", "MainPID") == process, "the consumer was restarted"
 
 
 def newest_offsets_truncated(scene: Scene) -> None:
@@ -142,9 +131,17 @@ def newest_offsets_truncated(scene: Scene) -> None:
 
 def newest_commit_lost(scene: Scene) -> None:
     """As after a kill between the last write to Elasticsearch and Spark's own note of the batch."""
-    with _consumer_stopped_hard(scene):
-        newest = f"$({_newest('commits')})"
-        scene.pipeline.host.check_output(f"cd {CHECKPOINT}/commits && rm -f {newest} .{newest}.crc")
+    host = scene.pipeline.host
+    _wait_for_commit(scene)
+    scene.pipeline.systemctl("stop", "login-consumer")  # between two batches
+    newest = host.check_output(_newest("commits"))
+    host.check_output(f"cd {CHECKPOINT}/commits && rm -f {newest} .{newest}.crc")
+    lineage = json.loads(host.check_output(f"cat {CHECKPOINT}/login-consumer.json"))["lineage"]
+    scene.pipeline.start_consumer()
+    scene.pipeline.ledger.wait_for_flow()
+    query = {"ids": {"values": [f"{lineage}-{newest}"]}}
+    (hit,) = scene.elastic().search(index="login-pipeline-*", query=query, version=True)["hits"]["hits"]
+    assert hit["_version"] > 1, "the batch was not repeated"
 
 
 def checkpoint_lost(scene: Scene) -> None:
@@ -209,8 +206,23 @@ MINUTES_LONG = (certificates_replaced,)
 
 def _away(scene: Scene, *units: str) -> None:
     scene.pipeline.systemctl("stop", *units)
-    scene.away()
-    scene.pipeline.systemctl("start", *units)
+    try:
+        scene.away()
+    finally:
+        scene.pipeline.systemctl("start", *units)
+
+
+def _wait_for_commit(scene: Scene) -> None:
+    """Wait until the consumer runs, and its checkpoint holds a batch that is done."""
+    scene.pipeline.start_consumer()
+    test = f"ls {CHECKPOINT}/commits/[0-9]*"
+    wait_until(lambda: scene.pipeline.host.run(test).rc == 0, "a batch is done", 120)
+
+
+def _blocked(elastic: Elasticsearch) -> bool:
+    """Return whether Elasticsearch has blocked an index because of the disk."""
+    told = elastic.indices.get_settings(index="login-*", name="index.blocks.read_only_allow_delete", flat_settings=True)
+    return any(each["settings"] for each in told.body.values())
 
 
 def _refused(scene: Scene, since: float, *texts: str) -> None:
@@ -218,14 +230,15 @@ def _refused(scene: Scene, since: float, *texts: str) -> None:
     scene.pipeline.wait_for_log("login-consumer", since, *texts)
 
 
-def _newest_index(scene: Scene) -> str:
+def _newest_index(elastic: Elasticsearch) -> str:
     """Return the index that takes the logins of now."""
-    return str(max(scene.pipeline.elastic.indices.get(index="login-events-*").body))
+    return str(max(elastic.indices.get(index="login-events-*").body))
 
 
 @contextmanager
-def _settings(scene: Scene, values: dict[str, Any]) -> Iterator[None]:
-    cluster = scene.pipeline.elastic.cluster
+def _settings(elastic: Elasticsearch, values: dict[str, Any]) -> Iterator[None]:
+    """Let the cluster have other settings, and then the defaults."""
+    cluster = elastic.cluster
     cluster.put_settings(persistent=values)
     try:
         yield
@@ -234,18 +247,9 @@ def _settings(scene: Scene, values: dict[str, Any]) -> Iterator[None]:
 
 
 @contextmanager
-def _block(scene: Scene, name: str) -> Iterator[None]:
-    indices, index = scene.pipeline.elastic.indices, _newest_index(scene)
-    indices.put_settings(index=index, settings={f"index.{name}": True})
-    try:
-        yield
-    finally:
-        indices.put_settings(index=index, settings={f"index.{name}": None})
-
-
-@contextmanager
 def _consumer_stopped_hard(scene: Scene) -> Iterator[None]:
-    """Kill all of the consumer and keep it down."""
+    """Kill all of the consumer, which must have written something, and keep it down."""
+    _wait_for_commit(scene)
     scene.pipeline.host.check_output("systemctl kill --signal=KILL login-consumer; systemctl stop login-consumer")
     try:
         yield

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from breakage import Breakage
 from faults import FAULTS, MINUTES_LONG
-from pipeline import Pipeline
+from pipeline import UNITS, Pipeline
 from traffic import Traffic
 
 OUTAGE_SECONDS = (1.0, 60.0)
@@ -17,8 +17,10 @@ OUTAGE_SECONDS = (1.0, 60.0)
 
 @pytest.fixture
 def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breakage]:
-    yield Breakage(pipeline, traffic, seed, OUTAGE_SECONDS)
-    pipeline.systemctl("start", "login-producer")
+    try:
+        yield Breakage(pipeline, traffic, seed, OUTAGE_SECONDS)
+    finally:
+        pipeline.systemctl("start", *UNITS)
 
 
 def test_soak(breakage: Breakage, request: pytest.FixtureRequest) -> None:

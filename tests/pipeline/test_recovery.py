@@ -4,10 +4,18 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 
+import pytest
 from deployment import Tunnel
 from pipeline import UNITS, Pipeline
 from playbook import ROOT
+
+
+@pytest.fixture(autouse=True)
+def services_afterwards(pipeline: Pipeline) -> Iterator[None]:
+    yield
+    pipeline.systemctl("start", *UNITS)
 
 
 def test_a_reboot_loses_no_event_and_needs_no_hand(pipeline: Pipeline, tunnel: Tunnel) -> None:
@@ -21,7 +29,6 @@ def test_a_reboot_loses_no_event_and_needs_no_hand(pipeline: Pipeline, tunnel: T
     assert pipeline.host.check_output("stat -c %Y /proc/1") != boot
     assert {unit: pipeline.property(unit, "ActiveState") for unit in UNITS} == dict.fromkeys(UNITS, "active")
     new, new_acked = pipeline.stand_still()
-    pipeline.systemctl("start", "login-producer")
     assert new_acked > old_acked
     # The producer may have sent an event twice when its connection broke; the consumer has told it by its id.
     assert (new.events - old.events) + (new.dead - old.dead) == new_acked - old_acked

@@ -78,7 +78,7 @@ def test_nothing_has_failed(host: Host) -> None:
 def test_a_second_consumer_is_refused_and_the_first_goes_on(host: Host) -> None:
     first = host.check_output("systemctl show --value --property=MainPID login-consumer")
     told = host.run("login-consumer run")
-    assert told.rc == 1 and f"another consumer (process {first})" in told.stderr and "stop it first" in told.stderr
+    assert told.rc == 4 and f"another consumer (process {first})" in told.stderr and "stop it first" in told.stderr
     assert host.check_output("systemctl show --value --property=MainPID login-consumer") == first
 
 

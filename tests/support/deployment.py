@@ -119,7 +119,17 @@ class Tunnel:
     def open(self) -> None:
         """Connect, also anew after a reboot. Raises AssertionError after two minutes without a connection."""
         forwards = [f"-L127.0.0.1:{local}:127.0.0.1:{port}" for port, local in self._local.items()]
-        options = ["-N", "-S", "none", "-o", "ExitOnForwardFailure=yes", f"-D127.0.0.1:{self._socks}", *forwards]
+        options = [
+            "-N",
+            "-o",
+            "LogLevel=ERROR",
+            "-S",
+            "none",
+            "-o",
+            "ExitOnForwardFailure=yes",
+            f"-D127.0.0.1:{self._socks}",
+            *forwards,
+        ]
 
         def connected() -> bool:
             if self._ssh is not None and self._ssh.poll() is not None:

@@ -52,5 +52,5 @@ def test_the_balance_is_told_in_lines() -> None:
     assert "10 = 9 read + 1 skipped" in text
     assert "9 = 6 events + 1 duplicates + 0 ignored + 2 dead letters (not_json 2)" in text
     assert text.endswith("\nbalanced")
-    found.faults.append("offsets 1 to 2 of partition 0 stand in no account")
+    found.faults.append("offsets 1 to 2 of partition 0 stand in no progress document of login-pipeline-* (id)")
     assert "\n".join(as_text(found)).endswith("FAULT          " + found.faults[0] + "\nDOES NOT BALANCE")

@@ -90,7 +90,6 @@ FEWER = TopicState(KAFKA.topic, KAFKA.first, {0: 15, 1: 50})
             {0: 90, 1: 20},
         ),
         (ANEW, "its id was T1 and is now T2", {0: 0, 1: 0}),
-        (FEWER, "partition 0 was read up to offset 40 and now ends at 15", {0: 15, 1: 20}),
     ],
 )
 @pytest.mark.parametrize("fresh", [False, True])
@@ -105,6 +104,15 @@ def test_a_loss_needs_permission(
     assert (plan.start, plan.fresh) == (start, True)
     assert told in plan.loss
     assert plan.lost == ({0: OffsetRange(40, 90)} if kafka is LOST else {})
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_offsets_are_never_used_twice(settings: Settings, fresh: bool) -> None:
+    stored = Checkpoint() if fresh else checkpoint(settings)
+    for each in (settings, permitting(settings)):
+        with pytest.raises(CheckpointError, match="makes it anew") as refused:
+            decide(each, stored, progress(each), FEWER)
+        assert "partition 0 was read up to offset 40 and now ends at 15" in str(refused.value)
 
 
 def test_deleted_accounts_need_permission(settings: Settings) -> None:

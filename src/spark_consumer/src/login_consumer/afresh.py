@@ -6,12 +6,11 @@ import time
 import uuid
 from collections import Counter
 
-from elasticsearch import Elasticsearch
-
 from login_consumer import checkpoint
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.dead_letters import newest
 from login_consumer.documents import EVENTS, Topic
+from login_consumer.elastic import Client
 from login_consumer.plan import Plan
 from login_consumer.progress import Batch, Progress, Times, progress_lines
 from login_consumer.rebuild import repair
@@ -52,9 +51,9 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
     return lineage
 
 
-def _stored(client: Elasticsearch, lost: dict[tuple[str, int], list[OffsetRange]]) -> Counts:
+def _stored(client: Client, lost: dict[tuple[str, int], list[OffsetRange]]) -> Counts:
     """Return the account of what was lost but is stored: the batch that read it was not finished."""
     query = at_places("login.kafka.", lost)
-    indexed = client.count(index=f"{EVENTS}-*", query=query, allow_no_indices=True)["count"]
+    indexed = client.number_of(f"{EVENTS}-*", query)
     dead = Counter(newest(client, at_places("", lost), 0).reasons)
     return Counts(read=indexed + dead.total(), indexed=indexed, dead=dead)

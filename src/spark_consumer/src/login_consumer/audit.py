@@ -11,13 +11,10 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from elasticsearch import Elasticsearch
-from elasticsearch.helpers import scan
-
 from login_consumer.counts import OffsetRange, joined
 from login_consumer.dead_letters import newest
 from login_consumer.documents import EVENTS, METRICS, PIPELINE, WindowKey, index_name, iso, metric_id
-from login_consumer.elastic import Query
+from login_consumer.elastic import Client, Query
 from login_consumer.kafka_side import topic_state
 from login_consumer.plan import TopicState
 from login_consumer.progress import Progress, last_progress
@@ -25,6 +22,8 @@ from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.windows import Position, Span, at_places, between, counted_events, metrics, order, widened
 
+_SUMS = ("read", "skipped", "indexed", "duplicates", "ignored")
+_PAGE = 5000
 _MOST_TOLD = 20
 _IN_FLIGHT_SECONDS = 60
 
@@ -69,8 +68,9 @@ class _Auditor:
 
     def run(self) -> Audit:
         kafka = topic_state(self._settings.kafka)
-        self._sink.ask(lambda client: client.indices.refresh(index="login-*", allow_no_indices=True))
         progress = self._sink.ask(lambda client: last_progress(client, self._settings.kafka.topic))
+        # After that: a batch that ends in between is left to the next audit, and what it wrote does not matter.
+        self._sink.ask(lambda client: client.indices.refresh(index="login-*", allow_no_indices=True))
         if progress is None:
             self._found.faults.append(
                 "there is no progress document: nothing was consumed, or its indices were deleted"
@@ -83,58 +83,75 @@ class _Auditor:
         self._check_windows(progress)
         return self._found
 
-    def _read_accounts(self, client: Elasticsearch, last: Progress) -> None:
+    def _read_accounts(self, client: Client, last: Progress) -> None:
         # Batches that end after `last` was looked up are left to the next audit.
         wanted = [
             {"term": {"topic": self._settings.kafka.topic}},
             {"range": {"sequence": {"lte": last.sequence}}},
             *between("@timestamp", self._span),
         ]
-        found, self._places = Audit(), {}
-        losses: dict[int, str] = {}
-        for hit in scan(client, index=f"{PIPELINE}-*", query={"query": {"bool": {"filter": wanted}}}, size=5000):
-            fields, progress = hit["_source"], Progress.of(hit["_source"])
-            found.batches += 1
-            for name in ("read", "skipped", "indexed", "duplicates", "ignored"):
-                setattr(found, name, getattr(found, name) + fields[name])
-            found.dead.update(fields["dead_by_reason"])
-            losses |= {fields["sequence"]: fields["loss"]} if "loss" in fields else {}
-            for partition, each in progress.ranges.items():
-                found.offsets += each.next - each.first
-                self._places.setdefault((progress.topic_id, partition), []).append(each)
-        found.losses = [loss for _, loss in sorted(losses.items())]
-        self._found = found
+        self._found, self._places = Audit(), {}
+        after: list[Any] | None = None
+        while True:
+            hits = client.search(
+                index=f"{PIPELINE}-*",
+                query={"bool": {"filter": wanted}},
+                source_includes=[*_SUMS, "dead_by_reason", "loss", "topic_id", "ranges"],
+                sort=["sequence", "lineage", "batch"],
+                search_after=after,
+                size=_PAGE,
+                track_total_hits=False,
+            )["hits"]["hits"]
+            for hit in hits:
+                self._add(hit["_source"])
+            if len(hits) < _PAGE:
+                return
+            after = hits[-1]["sort"]
+
+    def _add(self, fields: dict[str, Any]) -> None:
+        found = self._found
+        found.batches += 1
+        for name in _SUMS:
+            setattr(found, name, getattr(found, name) + fields[name])
+        found.dead.update(fields["dead_by_reason"])
+        found.losses += [fields["loss"]] if "loss" in fields else []
+        for told in fields["ranges"]:
+            first, next_ = told["first"], told["next"]
+            found.offsets += next_ - first
+            ranges = self._places.setdefault((fields["topic_id"], told["partition"]), [])
+            if ranges and ranges[-1].next == first:  # as always but at a fault: so few are kept for many batches
+                first = ranges.pop().first
+            ranges.append(OffsetRange(first, next_))
 
     def _check_sums(self) -> None:
         found = self._found
         self._fault_unless(found.offsets == found.read + found.skipped, "offsets differ from records read and skipped")
         told = found.indexed + found.duplicates + found.ignored + found.dead.total()
-        self._fault_unless(found.read == told, f"{found.read} records were read, {told} are accounted for")
+        self._fault_unless(found.read == told, f"{found.read} records were read, but {told} became something")
         for (topic_id, partition), ranges in sorted(self._places.items()):
             whole = joined(ranges)
             twice = sum(r.next - r.first for r in ranges) - sum(r.next - r.first for r in whole)
             self._fault_unless(
-                twice == 0, f"{twice} offsets of partition {partition} stand in two accounts ({topic_id})"
+                twice == 0, f"{twice} offsets of partition {partition} stand in two progress documents ({topic_id})"
             )
             for before, after in pairwise(whole):
                 gap = f"offsets {before.next} to {after.first - 1} of partition {partition}"
-                self._found.faults.append(f"{gap} stand in no account ({topic_id})")
+                self._found.faults.append(f"{gap} stand in no progress document of login-pipeline-* ({topic_id})")
 
-    def _check_stored(self, client: Elasticsearch) -> None:
+    def _check_stored(self, client: Client) -> None:
         found = self._found
         places = {place: joined(ranges) for place, ranges in self._places.items()}
-        found.events_stored = client.count(
-            index=f"{EVENTS}-*", query=at_places("login.kafka.", places), allow_no_indices=True
-        )["count"]
+        found.events_stored = client.number_of(f"{EVENTS}-*", at_places("login.kafka.", places))
         stored = Counter(newest(client, at_places("", places), 0).reasons)
         found.dead_stored = stored.total()
         self._fault_unless(
-            found.events_stored == found.indexed, f"{found.indexed} events were told, {found.events_stored} are stored"
+            found.events_stored == found.indexed,
+            f"the batches report {found.indexed} events, {found.events_stored} are stored",
         )
         for reason in sorted(stored.keys() | found.dead.keys()):
             told = found.dead[reason]
             self._fault_unless(
-                told == stored[reason], f"{told} dead letters {reason} were told, {stored[reason]} are stored"
+                told == stored[reason], f"the batches report {told} dead letters {reason}, {stored[reason]} are stored"
             )
 
     def _check_kafka(self, kafka: TopicState, progress: Progress) -> None:
@@ -161,17 +178,17 @@ class _Auditor:
             if from_events != from_metrics:
                 doubtful.append(key)
         faults = self._look_again(doubtful, progress)
-        self._found.faults += faults[:_MOST_TOLD]
-        if len(faults) > _MOST_TOLD:
-            self._found.faults.append(f"and {len(faults) - _MOST_TOLD} more windows")
+        self._found.faults += faults
         if faults:
             self._found.faults.append("'login-consumer rebuild' counts the windows anew from the events")
 
     def _look_again(self, doubtful: list[WindowKey], last: Progress) -> list[str]:
         """Return the faults among windows that differed; those that a running batch has just changed are none."""
-        faults = []
+        faults: list[str] = []
         end = time.monotonic() + _IN_FLIGHT_SECONDS
-        for key in doubtful:
+        for number, key in enumerate(doubtful):
+            if len(faults) == _MOST_TOLD:
+                return [*faults, f"and perhaps some of {len(doubtful) - number} more windows, which were not looked at"]
             while (told := self._sink.ask(lambda client, key=key: self._compare(client, key, last))) is None:  # type: ignore[misc]
                 if time.monotonic() > end:
                     told = f"window {_name(key)} was changed by a batch that does not end"
@@ -181,11 +198,11 @@ class _Auditor:
                 faults.append(told)
         return faults
 
-    def _compare(self, client: Elasticsearch, key: WindowKey, last: Progress) -> str | None:
+    def _compare(self, client: Client, key: WindowKey, last: Progress) -> str | None:
         """Return "" if the window is right, else its fault; None if the batch that changed it has not ended."""
         index = index_name(METRICS, key.start)
         client.indices.refresh(index=f"{METRICS}-*,{PIPELINE}-*,{EVENTS}-*", allow_no_indices=True)
-        hits = client.search(index=f"{METRICS}-*", query={"ids": {"values": [metric_id(key)]}}, allow_no_indices=True)
+        hits = client.search(index=f"{METRICS}-*", query={"ids": {"values": [metric_id(key)]}})
         stored = next((hit["_source"] for hit in hits["hits"]["hits"] if hit["_index"] == index), None)
         progress = last
         if stored:
@@ -198,7 +215,7 @@ class _Auditor:
         position = Position(progress.topic_id, progress.offsets)
         window_ms = self._settings.metrics.window_seconds * 1000
         query = position.query(*between("@timestamp", Span(key.start, key.start + window_ms)), *_fields_of(key))
-        events = client.count(index=f"{EVENTS}-*", query=query, allow_no_indices=True)["count"]
+        events = client.number_of(f"{EVENTS}-*", query)
         count = stored["count"] if stored else 0
         return "" if events == count else f"window {_name(key)} counts {count}, but {events} events are in it"
 

@@ -22,11 +22,15 @@ class CheckpointError(Exception):
     """The checkpoint cannot be used; the text says why and what to do. Nothing was changed."""
 
 
+class Locked(CheckpointError):
+    """Another process uses the checkpoint."""
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Hold the checkpoint's lock; the system frees it when the process ends, however it ends.
 
-    Raises CheckpointError if another process holds it, or the directory cannot be made.
+    Raises Locked if another process holds it, CheckpointError if the directory cannot be made.
     """
     lock = directory.with_name(f"{directory.name}.lock")
     try:
@@ -39,7 +43,7 @@ def locked(directory: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise CheckpointError(
+            raise Locked(
                 f"another consumer (process {file.read().strip() or 'unknown'}) uses the checkpoint "
                 f"{directory}; stop it first (systemctl stop login-consumer: nothing is lost meanwhile), "
                 "or give this one its own checkpoint_dir"

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command login-consumer. Exit codes: 0 all well, 1 failed, 2 settings or arguments are wrong."""
+"""The command login-consumer.
+
+Exit codes: 0 all well; 1 failed, or the audit does not balance; 2 settings or arguments are wrong; 3 an operator has to
+decide; 4 a service, or the checkpoint's lock, cannot be had now. The unit is not started again after 2 and 3.
+"""
 
 import argparse
 import json
@@ -14,7 +18,7 @@ from login_consumer import __version__, dead
 from login_consumer.audit import as_text as audit_lines
 from login_consumer.audit import audit
 from login_consumer.check import check
-from login_consumer.checkpoint import CheckpointError
+from login_consumer.checkpoint import CheckpointError, Locked
 from login_consumer.elastic import Unavailable
 from login_consumer.hops import HopFailed
 from login_consumer.rebuild import rebuild
@@ -26,6 +30,12 @@ from login_consumer.times import END_OF_TIME, add_time_options
 from login_consumer.windows import Span
 
 log = logging.getLogger("login_consumer")
+
+_EXIT_CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
+    ((Locked, HopFailed, Unavailable), 4),
+    ((CheckpointError,), 3),
+    ((QueryFailed,), 1),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except (CheckpointError, HopFailed, QueryFailed, Unavailable) as error:
         log.error("%s", error)
-        return 1
+        return next(code for kinds, code in _EXIT_CODES if isinstance(error, kinds))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     status_parser.set_defaults(command=_status)
     audit_parser = commands.add_parser(
         "audit",
-        help="compare Kafka, events, windows and dead letters; exit code 1 if they do not balance",
+        help="compare Kafka, events, windows and dead letters; exit code 1 if they do not balance, 4 without an answer",
         description="Audits all batches and windows, or the batches written and the windows that start in a time.",
     )
     audit_parser.add_argument("--json", action="store_true", help="as one JSON object")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from elasticsearch import ApiError, Elasticsearch
+from elasticsearch import ApiError
 
 from login_consumer.documents import DEAD_LETTERS, iso
-from login_consumer.elastic import Query
+from login_consumer.elastic import Client, Query
 from login_consumer.sink import Sink
 
 INDICES = f"{DEAD_LETTERS}-*"
@@ -123,7 +123,7 @@ def _counts(aggregation: dict[str, Any]) -> dict[str, int]:
     return {bucket["key"]: bucket["doc_count"] for bucket in aggregation.get("buckets", ())}
 
 
-def newest(client: Elasticsearch, query: Query, limit: int) -> Listing:
+def newest(client: Client, query: Query, limit: int) -> Listing:
     """Return the counts by reason and the `limit` newest letters. Raises the client's own errors."""
     answer = client.search(
         index=INDICES,
@@ -138,13 +138,13 @@ def newest(client: Elasticsearch, query: Query, limit: int) -> Listing:
     return Listing(_counts(answer.get("aggregations", {}).get("reasons", {})), letters)
 
 
-def find(client: Elasticsearch, id_: str) -> Letter | None:
+def find(client: Client, id_: str) -> Letter | None:
     """Return the letter with its bytes, None if there is none. Raises the client's own errors."""
     hits = client.search(index=INDICES, query={"ids": {"values": [id_]}}, size=1)["hits"]["hits"]
     return next((Letter(hit["_index"], hit["_id"], hit["_source"]) for hit in hits), None)
 
 
-def unknown(client: Elasticsearch, ids: Sequence[str]) -> list[str]:
+def unknown(client: Client, ids: Sequence[str]) -> list[str]:
     """Return those of `ids` that no letter has. Raises the client's own errors."""
     known: set[str] = set()
     for start in range(0, len(ids), _IDS_AT_ONCE):
@@ -159,7 +159,7 @@ def to_send(again: bool) -> Query:
     return ANY if again else UNTOUCHED
 
 
-def plan(client: Elasticsearch, selection: Selection, topic: str, again: bool) -> Plan:
+def plan(client: Client, selection: Selection, topic: str, again: bool) -> Plan:
     """Return what a replay to `topic` would do. Raises the client's own errors."""
     client.indices.refresh(index=INDICES, allow_no_indices=True)
     own = {"term": {"topic": topic}}
@@ -213,7 +213,7 @@ def scan(sink: Sink, query: Query) -> Iterator[Found]:
             sink.client().close_point_in_time(id=pit)
 
 
-def _page(client: Elasticsearch, pit: str, query: Query, after: list[Any] | None) -> Any:
+def _page(client: Client, pit: str, query: Query, after: list[Any] | None) -> Any:
     # Elasticsearch adds a last sort key of its own, so that no two letters stand on the same place
     return client.search(
         pit={"id": pit, "keep_alive": _KEEP_ALIVE},
@@ -226,10 +226,10 @@ def _page(client: Elasticsearch, pit: str, query: Query, after: list[Any] | None
     )
 
 
-def read(letters: Sequence[Found]) -> Callable[[Elasticsearch], list[Letter]]:
+def read(letters: Sequence[Found]) -> Callable[[Client], list[Letter]]:
     """Return a request for the letters as they are now, not as of the last refresh; deleted ones are left out."""
 
-    def request(client: Elasticsearch) -> list[Letter]:
+    def request(client: Client) -> list[Letter]:
         answer = client.mget(docs=[{"_index": letter.index, "_id": letter.id} for letter in letters])
         return [
             Letter(doc["_index"], doc["_id"], doc["_source"], doc["_seq_no"], doc["_primary_term"])

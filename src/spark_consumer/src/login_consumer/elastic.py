@@ -4,7 +4,7 @@
 from typing import Any
 
 from elastic_transport import ConnectionError as NoConnection
-from elastic_transport import ConnectionTimeout, TlsError, TransportError
+from elastic_transport import ConnectionTimeout, ObjectApiResponse, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer
 
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
@@ -18,18 +18,30 @@ FAILURES = (ApiError, TransportError)
 BUSY = frozenset({429, 502, 503, 504})
 
 
+class Client(Elasticsearch):
+    """A client that takes whole answers only: while shards recover, a part of the documents looks like all of them."""
+
+    def search(self, **options: Any) -> ObjectApiResponse[Any]:
+        """Search, or be told 503 while a shard is missing. An index that is not there has no documents."""
+        return super().search(**{"allow_partial_search_results": False, "allow_no_indices": True} | options)
+
+    def number_of(self, index: str, query: Query) -> int:
+        """Return the number of documents; Elasticsearch's own count would leave out those of missing shards."""
+        return int(self.search(index=index, query=query, size=0, track_total_hits=True)["hits"]["total"]["value"])
+
+
 class Unavailable(Exception):
     """Elasticsearch does not take a request now; the text says why and what helps. Nothing is lost."""
 
 
-def connect(settings: ElasticsearchSettings) -> Elasticsearch:
+def connect(settings: ElasticsearchSettings) -> Client:
     """Return a client that never repeats a request by itself: whoever asks knows better what to repeat.
 
     Raises SettingsError if the API key's file cannot be read, Unavailable if the CA file cannot.
     """
     key = settings.secret()
     try:
-        return Elasticsearch(
+        return Client(
             list(settings.hosts),
             api_key=key,
             ca_certs=str(settings.ca_file),

@@ -65,13 +65,13 @@ def decide(settings: Settings, checkpoint: Checkpoint, progress: Progress | None
         return _after_loss(settings, sequence, _no_account(settings, checkpoint), start, {})
     # a partition that is new begins at its beginning
     start = {partition: start.get(partition, first) for partition, first in kafka.first.items()}
-    lost = {p: OffsetRange(start[p], first) for p, first in kafka.first.items() if start[p] < first}
     ahead = {p: OffsetRange(end, start[p]) for p, end in kafka.ends.items() if start[p] > end}
-    if lost or ahead:
-        told = [_told_lost(lost)] if lost else []
-        told += [_told_ahead(ahead)] if ahead else []
-        inside = {p: min(max(offset, kafka.first[p]), kafka.ends[p]) for p, offset in start.items()}
-        return _after_loss(settings, sequence, "; ".join(told), inside, lost)
+    if ahead:  # whatever is permitted: a new record at an old offset would be taken for the old one
+        raise CheckpointError(_told_ahead(ahead, kafka.topic.name))
+    lost = {p: OffsetRange(start[p], first) for p, first in kafka.first.items() if start[p] < first}
+    if lost:
+        inside = {p: max(offset, kafka.first[p]) for p, offset in start.items()}
+        return _after_loss(settings, sequence, _told_lost(lost), inside, lost)
     if not fresh and progress and progress.lineage == checkpoint.lineage and checkpoint.committed != checkpoint.planned:
         sequence -= progress.batch == checkpoint.planned  # its document is there already and is written once more
     return Plan(start, fresh, sequence, aside)
@@ -148,6 +148,10 @@ def _told_lost(lost: Ranges) -> str:
     return f"{total} records were deleted from Kafka before they were read: {', '.join(each)}"
 
 
-def _told_ahead(ahead: Ranges) -> str:
+def _told_ahead(ahead: Ranges, topic: str) -> str:
     each = [f"partition {p} was read up to offset {r.next} and now ends at {r.first}" for p, r in sorted(ahead.items())]
-    return f"Kafka holds fewer records than were read, as after the loss of a disk: {', '.join(each)}"
+    return (
+        f"Kafka holds fewer records than were read, as after the loss of a disk: {', '.join(each)}. The offsets from "
+        f"there on would be used twice. Delete topic {topic}, run the playbook, which makes it anew with another id, "
+        "and permit the loss (kafka.allow_data_loss); records that came since can be copied to the new topic first"
+    )

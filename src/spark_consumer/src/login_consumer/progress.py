@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
-from elasticsearch import Elasticsearch
 
 from login_consumer.counts import Counts, OffsetRange, missing, percentile
 from login_consumer.documents import PIPELINE, Topic, index_name, iso
+from login_consumer.elastic import Client
 
 Offsets = dict[int, int]
 """An offset for each partition, mostly the one after the last that was read."""
@@ -136,7 +136,7 @@ def _range(partition: int, each: OffsetRange) -> dict[str, int]:
     return {"partition": partition, "first": each.first, "next": each.next}
 
 
-def last_progress(client: Elasticsearch, topic: str) -> Progress | None:
+def last_progress(client: Client, topic: str) -> Progress | None:
     """Return the newest progress of the topic of this name, or None if there is none."""
     client.indices.refresh(index=f"{PIPELINE}-*", allow_no_indices=True)
     found = client.search(
@@ -144,7 +144,6 @@ def last_progress(client: Elasticsearch, topic: str) -> Progress | None:
         query={"term": {"topic": topic}},
         sort=[{"sequence": {"order": "desc", "unmapped_type": "long"}}],
         size=1,
-        allow_no_indices=True,
     )
     for hit in found["hits"]["hits"]:
         return Progress.of(hit["_source"], hit["_index"])

@@ -40,8 +40,11 @@ class Reason(StrEnum):
     TIMESTAMP_MISSING = "timestamp_missing", "timestamp is absent or null"
     TIMESTAMP_UNPARSEABLE = "timestamp_unparseable", "timestamp is neither RFC 3339 nor an epoch number"
     TIMESTAMP_WITHOUT_ZONE = "timestamp_without_zone", "timestamp has no Z and no offset from UTC"
-    TIMESTAMP_IN_FUTURE = "timestamp_in_future", "timestamp is further ahead than events.max_future"
-    TIMESTAMP_OUT_OF_RANGE = "timestamp_out_of_range", "timestamp is older than events.max_age, or no s or ms"
+    TIMESTAMP_IN_FUTURE = "timestamp_in_future", "timestamp is further ahead than spark_consumer_max_future_seconds"
+    TIMESTAMP_OUT_OF_RANGE = (
+        "timestamp_out_of_range",
+        "timestamp is older than pipeline_retention_days, or no s or ms",
+    )
     COUNTRY_UNKNOWN = "country_unknown", "country is neither a two-letter code nor a known English name"
     OUTCOME_UNKNOWN = "outcome_unknown", "outcome is neither success nor failure"
     FIELD_TYPE = "field_type", "an optional field is not a string"

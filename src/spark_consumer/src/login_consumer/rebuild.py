@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
-from elasticsearch import Elasticsearch
 
 from login_consumer import checkpoint
 from login_consumer.documents import EVENTS, METRICS, WindowKey, index_name, metric_id, metric_source
-from login_consumer.elastic import Query
+from login_consumer.elastic import Client, Query
 from login_consumer.plan import changes_of_shape, refuse_other_shape
 from login_consumer.progress import Progress, last_progress
 from login_consumer.settings import Settings
@@ -21,6 +20,7 @@ from login_consumer.windows import Position, Span, between, counted_events, refr
 log = logging.getLogger(__name__)
 
 _LINES = 5000
+_NO_TIME_OUT_S = 86_400
 
 
 class Rebuilt(NamedTuple):
@@ -56,6 +56,7 @@ def rebuild(settings: Settings, span: Span | None, tell: Callable[[str], None]) 
         if changed:
             fields = progress.fields | {"shape": shape}
             sink.put([_replacement(progress.index, progress.id, fields)], "a progress document")
+        if span is None:  # also if nothing changed: a rebuild before may have been killed between the two
             checkpoint.adopt(settings.checkpoint_dir, shape)
         return done
 
@@ -86,9 +87,10 @@ def count_anew(
     sink.put(lines, "a metric document")
     refresh(sink, METRICS)
     stale: Query = {"bool": {"filter": between("window_start", span), "must_not": {"term": {"rebuild": mark}}}}
+    # No time-out, which would ask for the same once more; nobody else writes windows meanwhile.
     answer = sink.ask(
-        lambda client: client.delete_by_query(
-            index=f"{METRICS}-*", query=stale, refresh=True, conflicts="abort", allow_no_indices=True
+        lambda client: client.options(request_timeout=_NO_TIME_OUT_S).delete_by_query(
+            index=f"{METRICS}-*", query=stale, refresh=True, conflicts="proceed", allow_no_indices=True
         )
     )
     return Rebuilt(windows, events, int(answer["deleted"]))
@@ -114,9 +116,9 @@ def repair(sink: Sink, progress: Progress | None, position: Position, lost: Quer
     return count_anew(sink, position, stamp, span, window_ms, lambda told: log.info("counting windows anew: %s", told))
 
 
-def _span(client: Elasticsearch, family: str, field: str, query: Query) -> Span | None:
+def _span(client: Client, family: str, field: str, query: Query) -> Span | None:
     asked = {"first": {"min": {"field": field}}, "last": {"max": {"field": field}}}
-    answer = client.search(index=f"{family}-*", query=query, size=0, aggs=asked, allow_no_indices=True)
+    answer = client.search(index=f"{family}-*", query=query, size=0, aggs=asked)
     told = answer.get("aggregations", {})
     if not told or told["first"]["value"] is None:
         return None

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from elasticsearch import ApiError, AuthenticationException, Elasticsearch
+from elasticsearch import ApiError, AuthenticationException
 
 from login_consumer.documents import Document, Place
-from login_consumer.elastic import BUSY, FAILURES, Unavailable, cause, connect, status_cause
+from login_consumer.elastic import BUSY, FAILURES, Client, Unavailable, cause, connect, status_cause
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 
 T = TypeVar("T")
@@ -112,7 +112,7 @@ class Sink:
 
     def __init__(self, settings: ElasticsearchSettings) -> None:
         self._settings = settings
-        self._client: Elasticsearch | None = None
+        self._client: Client | None = None
 
     def create(self, documents: Sequence[Document]) -> list[Item]:
         """Create `documents`; return for each an item that is taken, exists or refused.
@@ -196,7 +196,7 @@ class Sink:
         self._repeat(attempt)
         return [found[document.target, document.id] for document in documents]
 
-    def ask(self, request: Callable[[Elasticsearch], T]) -> T:
+    def ask(self, request: Callable[[Client], T]) -> T:
         """Return the result of `request`, repeated while Elasticsearch is busy or away.
 
         Raises Unavailable.
@@ -210,11 +210,12 @@ class Sink:
         self._repeat(attempt)
         return results[0]
 
-    def client(self) -> Elasticsearch:
+    def client(self) -> Client:
         """Return the client, made at first use so that a key or CA that changed on disk is read again."""
-        if self._client is None:
-            self._client = connect(self._settings)
-        return self._client
+        client = self._client  # another thread may drop it meanwhile
+        if client is None:
+            client = self._client = connect(self._settings)
+        return client
 
     def _repeat(self, attempt: Callable[[], str]) -> None:
         """Call `attempt` until it returns no reason to do so again. Raises Unavailable when time is up."""

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from elasticsearch import Elasticsearch
-
 from login_consumer.dead_letters import ANY, newest
 from login_consumer.documents import EVENTS, METRICS
+from login_consumer.elastic import Client
 from login_consumer.progress import last_progress
 
 
-def status(client: Elasticsearch, topic: str) -> dict[str, Any]:
+def status(client: Client, topic: str) -> dict[str, Any]:
     """Return totals by kind of document, and the last batch with its `age_seconds` (None before the first).
 
     Raises the client's own errors.
@@ -23,7 +22,7 @@ def status(client: Elasticsearch, topic: str) -> dict[str, Any]:
     letters = newest(client, ANY, 0)
     progress = last_progress(client, topic)
     return {
-        "events": client.count(index=f"{EVENTS}-*")["count"],
+        "events": client.number_of(f"{EVENTS}-*", {"match_all": {}}),
         "windows": windows["hits"]["total"]["value"],
         "windows_sum": int(windows.get("aggregations", {}).get("logins", {}).get("value", 0)),
         "dead_letters": letters.total,

@@ -116,7 +116,7 @@ def _buckets(
         asked = {"windows": {"composite": composite, "aggs": aggregations}}
         answer = sink.ask(
             lambda client, asked=asked: client.search(  # type: ignore[misc]
-                index=f"{family}-*", query=query, size=0, aggs=asked, allow_no_indices=True
+                index=f"{family}-*", query=query, size=0, aggs=asked
             )
         )
         page = answer.get("aggregations", {}).get("windows", {})  # none without an index
