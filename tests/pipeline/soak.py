@@ -21,6 +21,7 @@ def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breaka
         yield Breakage(pipeline, traffic, seed, OUTAGE_SECONDS)
     finally:
         pipeline.systemctl("start", *UNITS)
+        pipeline.systemctl("reset-failed", *UNITS)  # the restarts after the kills are no longer of interest
 
 
 def test_soak(breakage: Breakage, request: pytest.FixtureRequest) -> None:

@@ -20,6 +20,7 @@ def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breaka
         yield Breakage(pipeline, traffic, seed, OUTAGE_SECONDS)
     finally:
         pipeline.systemctl("start", *UNITS)
+        pipeline.systemctl("reset-failed", *UNITS)  # the restarts after the kills are no longer of interest
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)

@@ -29,9 +29,7 @@ def admin(kafka: Options) -> Iterator[KafkaAdminClient]:
 @pytest.fixture(autouse=True)
 def services_afterwards(pipeline: Pipeline) -> Iterator[None]:
     yield
-    if (
-        pipeline.property("login-consumer", "ActiveState") != "active"
-    ):  # a test has failed: the next needs one that runs
+    if pipeline.property("login-consumer", "ActiveState") != "active":  # what failed must not fail all that follows
         with pipeline.settings(*PERMIT):
             pipeline.start_consumer()
             pipeline.systemctl("start", *UNITS)

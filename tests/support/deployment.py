@@ -119,17 +119,9 @@ class Tunnel:
     def open(self) -> None:
         """Connect, also anew after a reboot. Raises AssertionError after two minutes without a connection."""
         forwards = [f"-L127.0.0.1:{local}:127.0.0.1:{port}" for port, local in self._local.items()]
-        options = [
-            "-N",
-            "-o",
-            "LogLevel=ERROR",
-            "-S",
-            "none",
-            "-o",
-            "ExitOnForwardFailure=yes",
-            f"-D127.0.0.1:{self._socks}",
-            *forwards,
-        ]
+        socks = f"-D127.0.0.1:{self._socks}"
+        quiet = ["-o", "LogLevel=ERROR"]  # its standard error is read only when it has ended
+        options = ["-N", "-S", "none", *quiet, "-o", "ExitOnForwardFailure=yes", socks, *forwards]
 
         def connected() -> bool:
             if self._ssh is not None and self._ssh.poll() is not None:
