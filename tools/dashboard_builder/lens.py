@@ -9,7 +9,6 @@ from dashboard_builder.source import Bucket, Filter, Metric, Panel
 Json = dict[str, Any]
 
 _RECORDS = "___records___"  # Lens's name for "no field"
-_PREVIOUS = "previous"
 _DATA_TYPES = {"keyword": "string", "ip": "ip", "boolean": "boolean", "date": "date"}  # all others are numbers
 _EMPTY_IS_ZERO = ("count", "sum", "unique_count")
 _VISUALIZATIONS = {"metric": "lnsMetric", "table": "lnsDatatable", "donut": "lnsPie"}
@@ -89,8 +88,8 @@ def _metric(metric: Metric, types: FieldTypes) -> Json:
     more: Json = {"isBucketed": False, "scale": "ratio", "params": params}
     if metric.filter:
         more["filter"] = {"language": "kuery", "query": kql(metric.filter)}
-    if metric.previous:
-        more["timeShift"] = _PREVIOUS
+    if metric.shift:
+        more["timeShift"] = metric.shift
     if metric.per_second:
         more["timeScale"] = "s"
     return _column(metric.label, data_type, metric.operation, metric.field or _RECORDS, **more)
@@ -114,7 +113,7 @@ def _share(name: str, metric: Metric) -> dict[str, Json]:
     }
     number: Json = {"customLabel": True, "dataType": "number", "isBucketed": False, "scale": "ratio"}
     columns = {
-        column: _metric(Metric(label, operation, metric.field, filter=wanted, previous=metric.previous), {})
+        column: _metric(Metric(label, operation, metric.field, filter=wanted, shift=metric.shift), {})
         for column, wanted in ((part, metric.filter), (whole, metric.among))
     }
     columns[quotient] = number | {
@@ -138,8 +137,8 @@ def _term(operation: str, metric: Metric, wanted: Filter) -> str:
     arguments = [metric.field] if metric.field else []
     if wanted:
         arguments.append(f"kql='{kql(wanted)}'")
-    if metric.previous:
-        arguments.append(f"shift='{_PREVIOUS}'")
+    if metric.shift:
+        arguments.append(f"shift='{metric.shift}'")
     return f"{operation}({', '.join(arguments)})"
 
 

@@ -7,13 +7,14 @@ The finished objects are looked at, not their source, so that mistakes of the bu
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 from dashboard_builder.lens import Json
 from dashboard_builder.mappings import FieldTypes
 from dashboard_builder.saved_objects import CORE_VERSION, REFRESH, TYPE_VERSIONS
+from dashboard_builder.source import PREVIOUS
 
 COLUMNS = 48
 NUMBERS = frozenset({"long", "integer", "double", "float", "short", "byte"})
@@ -152,6 +153,8 @@ def _lens(panel: Json, types: Sequence[FieldTypes]) -> Iterator[str]:
     everywhere: set[str] = set()
     for layer, fields in zip(layers.values(), types, strict=True):
         everywhere |= set(layer["columns"])
+        if _combines_previous_and_histogram(layer["columns"].values()):
+            yield "Lens takes the previous period in no chart over time; shift by a duration"
         if sorted(layer["columnOrder"]) != sorted(layer["columns"]):
             yield "columnOrder does not name each column once"
         for name, column in layer["columns"].items():
@@ -160,6 +163,11 @@ def _lens(panel: Json, types: Sequence[FieldTypes]) -> Iterator[str]:
     yield from (f"shows {name}, which is no column" for name in _accessors(state["visualization"]) - everywhere)
     if not set(_layer_ids(state["visualization"])) <= set(layers):
         yield "draws a layer that is not there"
+
+
+def _combines_previous_and_histogram(columns: Iterable[Json]) -> bool:
+    found = {(column["operationType"], column.get("timeShift")) for column in columns}
+    return PREVIOUS in {shift for _, shift in found} and "date_histogram" in {operation for operation, _ in found}
 
 
 def _column(column: Json, others: Mapping[str, Json], types: FieldTypes) -> Iterator[str]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a panel asks of Elasticsearch, without Kibana: so that its numbers can be compared with others.
 
-The bodies need no more than Elasticsearch's core. They differ from Kibana's own in form alone: the period before is a
+The bodies need no more than Elasticsearch's core. They differ from Kibana's own in form alone: each time shift is a
 query of its own, the length of "auto" bars is chosen by the caller, and `per_second` stays a sum.
 """
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dashboard_builder.lens import Json
-from dashboard_builder.source import Bucket, DataView, Filter, Metric, Panel
+from dashboard_builder.source import Bucket, DataView, Filter, Metric, Panel, shifted_by
 
 MISSING = "__missing__"
 """Key of the documents without a bucket's field."""
@@ -22,13 +22,13 @@ _CALENDAR = ("1M", "1w", "1d", "1y", "1q")
 
 @dataclass(frozen=True)
 class Query:
-    """A search for one period: the one asked for, or (`previous`) the one before."""
+    """A search for one period: the one asked for, or one that is earlier by `shift`."""
 
     index: str
     body: Json
     start: datetime
     end: datetime
-    previous: bool = False
+    shift: str = ""
 
 
 def queries(
@@ -43,19 +43,18 @@ def queries(
         found = {"size": _HITS, "sort": [{view.time_field: "desc"}], "fields": list(panel.columns), "_source": False}
         return [Query(view.title, found | _asked(panel, view, start, end), start, end)]
     asked = []
-    for previous in (False, True):
-        metrics = {name: metric for name, metric in panel.metrics.items() if metric.previous == previous}
-        if not metrics:
-            continue
-        first, last = (start - (end - start), start) if previous else (start, end)
-        # what the terms are ordered by is needed in either period
+    for shift in dict.fromkeys(metric.shift for metric in panel.metrics.values()):
+        metrics = {name: metric for name, metric in panel.metrics.items() if metric.shift == shift}
+        earlier = shifted_by(shift, end - start) if shift else timedelta()
+        first, last = start - earlier, end - earlier
+        # what the terms are ordered by is needed in each period
         ordering = {
             name: panel.metrics[name]
             for name in (panel.order_name(bucket) for bucket in panel.buckets.values() if bucket.operation == "terms")
         }
         aggs = _aggs(list(panel.buckets.items()), panel, metrics | ordering, auto)
         body: Json = {"size": 0, "aggs": aggs} | _asked(panel, view, first, last)
-        asked.append(Query(view.title, body, first, last, previous))
+        asked.append(Query(view.title, body, first, last, shift))
     return asked
 
 
@@ -66,7 +65,7 @@ def rows(panel: Panel, query: Query, answer: Mapping[str, Any]) -> list[Json]:
     """
     if panel.chart == "search":
         return [{name: hit["fields"].get(name) for name in panel.columns} for hit in answer["hits"]["hits"]]
-    wanted = {name: metric for name, metric in panel.metrics.items() if metric.previous == query.previous}
+    wanted = {name: metric for name, metric in panel.metrics.items() if metric.shift == query.shift}
     return list(_rows(list(panel.buckets), wanted, answer["aggregations"], {}))
 
 

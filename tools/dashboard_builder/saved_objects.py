@@ -17,7 +17,7 @@ from dashboard_builder.source import Control, Dashboard, DataView, Panel, Source
 
 CORE_VERSION = "8.8.0"
 # Those of Kibana 8.12 or older: later ones take them, and one newer object makes Kibana refuse the whole file.
-TYPE_VERSIONS = {"dashboard": "8.9.0", "index-pattern": "8.0.0", "search": "7.9.3"}
+TYPE_VERSIONS = {"dashboard": "8.9.0", "index-pattern": "8.0.0", "search": "8.0.0"}
 REFRESH = {"pause": False, "value": 1000}  # once a second, which is what "live" means here
 
 DATA_VIEWS = "data_views"

@@ -2,8 +2,10 @@
 """The readable source of the dashboards: what a YAML file in kibana_exports may say."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +15,7 @@ DATA_VIEWS_FILE = "data_views.yml"
 AGGREGATIONS = ("count", "sum", "average", "min", "max", "median", "unique_count", "share")
 BUCKETS = ("date_histogram", "terms")
 _UNORDERED = ("share", "median")  # a term may be ordered by any other metric
+PREVIOUS = "previous"
 CHARTS = ("metric", "bar_stacked", "bar_horizontal", "line", "donut", "table", "search")
 
 Filter = Mapping[str, Sequence[str]]
@@ -60,7 +63,7 @@ class Metric:
     field: str | None = None
     filter: Filter = dataclasses.field(default_factory=dict)
     among: Filter = dataclasses.field(default_factory=dict)
-    previous: bool = False  # of the period before, which is as long as the one shown
+    shift: str = ""  # how much earlier than what is shown: "previous" is the period before, as long; or such as 1d
     per_second: bool = False
     decimals: int = 0
     unit: str = ""
@@ -119,6 +122,8 @@ class Panel:
             _one_of(AGGREGATIONS, metric.operation)
             if (metric.field is None) != (metric.operation == "count") and metric.operation != "share":
                 raise SourceError(f"{metric.operation} and its field do not go together")
+            if metric.shift:
+                shifted_by(metric.shift, timedelta())
             if metric.operation == "share" and not metric.filter:
                 raise SourceError("share needs a filter")
         for bucket in self.buckets.values():
@@ -185,6 +190,15 @@ class Source:
         views = [DataView(**each) for each in yaml.safe_load((folder / DATA_VIEWS_FILE).read_text())]
         files = [file for file in sorted(folder.glob("*.yml")) if file.name != DATA_VIEWS_FILE]
         return cls({view.id: view for view in views}, {file.stem: Dashboard.read(file) for file in files})
+
+
+def shifted_by(shift: str, shown: timedelta) -> timedelta:
+    """Return how much earlier a shift is, where `shown` is the length of time on screen. Raises SourceError."""
+    if shift == PREVIOUS:
+        return shown
+    if not (found := re.fullmatch(r"(\d+)([hdw])", shift)):
+        raise SourceError(f"{shift} is neither {PREVIOUS} nor a number of h, d or w")
+    return int(found[1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[found[2]]
 
 
 def _with_filters(said: dict[str, Any]) -> dict[str, Any]:

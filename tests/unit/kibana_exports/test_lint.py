@@ -202,6 +202,12 @@ def _(objects: Objects) -> None:
         found["columnOrder"].pop()
 
 
+@breaks("Lens takes the previous period in no chart over time; shift by a duration")
+def _(objects: Objects) -> None:
+    with column(objects, "logins") as found:
+        found["timeShift"] = "previous"
+
+
 @breaks("column logins: its label is not custom")
 def _(objects: Objects) -> None:
     with column(objects, "logins") as found:

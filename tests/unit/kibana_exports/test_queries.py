@@ -58,7 +58,14 @@ def test_a_number_and_the_period_before(source: Source) -> None:
         between("window_start", "2026-02-28T00:00:00.000Z", "2026-03-01T00:00:00.000Z"),
         failure,
     ]
-    assert (before.start, before.end, before.previous) == (datetime(2026, 2, 28, tzinfo=UTC), START, True)
+    assert (before.start, before.end, before.shift) == (datetime(2026, 2, 28, tzinfo=UTC), START, "previous")
+
+
+def test_a_shift_is_a_duration(source: Source) -> None:
+    found = panel(source, "overview", "against-day-before")
+    now, before = queries(found, source.data_views[found.data_view], START, START + timedelta(hours=1))
+    assert (now.shift, now.start) == ("", START)
+    assert (before.shift, before.start, before.end) == ("1d", START - timedelta(days=1), START - timedelta(hours=23))
 
 
 def test_times_are_told_in_utc(source: Source) -> None:
@@ -120,7 +127,7 @@ def test_all_panels_ask_the_core_for_fields_that_exist(source: Source, types: Ma
     for each in (panel for board in boards for panel in board.panels):
         view = source.data_views[each.data_view]
         found = queries(each, view, START, END)
-        assert {query.previous for query in found} == {metric.previous for metric in each.metrics.values()} or {False}
+        assert {query.shift for query in found} == ({metric.shift for metric in each.metrics.values()} or {""})
         for kind, said in (pair for query in found for pair in aggregations(query.body.get("aggs", {}))):
             assert kind in CORE, each.id
             assert kind == "filter" or said["field"] in types[view.title], each.id

@@ -40,6 +40,7 @@ def terms(**more: Any) -> dict[str, Any]:
         ({"metrics": {"n": {"label": "N", "operation": "sum"}}}, "sum and its field do not go together"),
         ({"metrics": {"n": COUNT | {"field": "n"}}}, "count and its field do not go together"),
         ({"metrics": {"n": {"label": "N", "operation": "share"}}}, "share needs a filter"),
+        ({"metrics": {"n": COUNT | {"shift": "yesterday"}}}, "yesterday is neither previous nor a number of h, d or w"),
         ({"buckets": terms(operation="ranges")}, "ranges is none of date_histogram, "),
         ({"buckets": terms(order_by="logins")}, "there is no metric logins to order by"),
         ({"sort_by": "logins"}, "there is no metric logins to order by"),
@@ -73,7 +74,7 @@ def columns(panel: Panel) -> dict[str, Any]:
 
 
 def test_a_share_becomes_the_columns_of_a_formula() -> None:
-    share = {"label": "Rate", "operation": "share", "field": "count", "filter": {"o": "s"}, "previous": True}
+    share = {"label": "Rate", "operation": "share", "field": "count", "filter": {"o": "s"}, "shift": "previous"}
     layer = columns(Panel.of(said(chart="metric", metrics={"rate": share})))
     assert layer["columnOrder"] == ["rateX0", "rateX1", "rateX2", "rate"]
     assert layer["columns"]["rate"]["params"]["formula"] == (
