@@ -153,8 +153,7 @@ def _lens(panel: Json, types: Sequence[FieldTypes]) -> Iterator[str]:
     everywhere: set[str] = set()
     for layer, fields in zip(layers.values(), types, strict=True):
         everywhere |= set(layer["columns"])
-        if _combines_previous_and_histogram(layer["columns"].values()):
-            yield "Lens takes the previous period in no chart over time; shift by a duration"
+        yield from _shifts(layer["columns"].values())
         if sorted(layer["columnOrder"]) != sorted(layer["columns"]):
             yield "columnOrder does not name each column once"
         for name, column in layer["columns"].items():
@@ -165,9 +164,13 @@ def _lens(panel: Json, types: Sequence[FieldTypes]) -> Iterator[str]:
         yield "draws a layer that is not there"
 
 
-def _combines_previous_and_histogram(columns: Iterable[Json]) -> bool:
-    found = {(column["operationType"], column.get("timeShift")) for column in columns}
-    return PREVIOUS in {shift for _, shift in found} and "date_histogram" in {operation for operation, _ in found}
+def _shifts(columns: Iterable[Json]) -> Iterator[str]:
+    buckets = {column["operationType"] for column in columns if column["isBucketed"]}
+    shifts = {column.get("timeShift") for column in columns if "sourceField" in column and not column["isBucketed"]}
+    if "date_histogram" in buckets and PREVIOUS in shifts:
+        yield "Lens takes the previous period in no chart over time; shift by a duration"
+    if "terms" in buckets and len(shifts) > 1:
+        yield "Lens takes one time shift only where there are terms"
 
 
 def _column(column: Json, others: Mapping[str, Json], types: FieldTypes) -> Iterator[str]:

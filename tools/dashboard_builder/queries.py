@@ -2,7 +2,7 @@
 """What a panel asks of Elasticsearch, without Kibana: so that its numbers can be compared with others.
 
 The bodies need no more than Elasticsearch's core. They differ from Kibana's own in form alone: each time shift is a
-query of its own, the length of "auto" bars is chosen by the caller, and `per_second` stays a sum.
+query of its own, the length of bars over time is chosen by the caller, and `per_second` stays a sum.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dashboard_builder.lens import Json
-from dashboard_builder.source import Bucket, DataView, Filter, Metric, Panel, shifted_by
+from dashboard_builder.source import AUTO, CALENDAR, Bucket, DataView, Filter, Metric, Panel, duration, shifted_by
 
 MISSING = "__missing__"
 """Key of the documents without a bucket's field."""
 
 _HITS = 100  # as many rows as a saved search is asked for
-_CALENDAR = ("1M", "1w", "1d", "1y", "1q")
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ def queries(
 ) -> list[Query]:
     """Return the searches whose answers hold all that the panel shows from `start` to `end`.
 
-    As in Kibana, both ends belong to the range. A panel's own time range is the caller's matter, `auto` is the length
-    of bars for which the source gives none.
+    As in Kibana, both ends belong to the range. A panel's own time range is the caller's matter. `auto` is how long
+    bars are, unless the source wants them longer.
     """
     if panel.chart == "search":
         found = {"size": _HITS, "sort": [{view.time_field: "desc"}], "fields": list(panel.columns), "_source": False}
@@ -47,12 +46,7 @@ def queries(
         metrics = {name: metric for name, metric in panel.metrics.items() if metric.shift == shift}
         earlier = shifted_by(shift, end - start) if shift else timedelta()
         first, last = start - earlier, end - earlier
-        # what the terms are ordered by is needed in each period
-        ordering = {
-            name: panel.metrics[name]
-            for name in (panel.order_name(bucket) for bucket in panel.buckets.values() if bucket.operation == "terms")
-        }
-        aggs = _aggs(list(panel.buckets.items()), panel, metrics | ordering, auto)
+        aggs = _aggs(list(panel.buckets.items()), panel, metrics, auto)
         body: Json = {"size": 0, "aggs": aggs} | _asked(panel, view, first, last)
         asked.append(Query(view.title, body, first, last, shift))
     return asked
@@ -95,10 +89,10 @@ def _aggs(buckets: list[tuple[str, Bucket]], panel: Panel, metrics: Mapping[str,
 
 
 def _interval(bucket: Bucket, auto: timedelta) -> Json:
-    if bucket.interval in _CALENDAR:
+    if bucket.interval in CALENDAR:
         return {"field": bucket.field, "calendar_interval": bucket.interval, "min_doc_count": 0}
-    length = f"{int(auto.total_seconds())}s" if bucket.interval == "auto" else bucket.interval
-    return {"field": bucket.field, "fixed_interval": length, "min_doc_count": 0}
+    length = auto if bucket.interval == AUTO else max(auto, duration(bucket.interval))
+    return {"field": bucket.field, "fixed_interval": f"{int(length.total_seconds())}s", "min_doc_count": 0}
 
 
 def _metric(name: str, metric: Metric) -> dict[str, Json]:

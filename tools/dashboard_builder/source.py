@@ -18,6 +18,16 @@ _UNORDERED = ("share", "median")  # a term may be ordered by any other metric
 PREVIOUS = "previous"
 CHARTS = ("metric", "bar_stacked", "bar_horizontal", "line", "donut", "table", "search")
 
+AUTO = "auto"
+CALENDAR = ("1M", "1q", "1y")
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+
 Filter = Mapping[str, Sequence[str]]
 """Values that a document's field must have one of, by field; all fields must match."""
 
@@ -71,12 +81,16 @@ class Metric:
 
 @dataclass(frozen=True)
 class Bucket:
-    """What the documents are divided by. `rest` adds documents without the field, and those beyond `size`."""
+    """What the documents are divided by.
+
+    `interval` is the shortest that a bar may be, or such as 1M; Kibana makes longer ones where there were too many.
+    `rest` adds the documents without the field, and those beyond `size`.
+    """
 
     label: str
     operation: str
     field: str
-    interval: str = "auto"
+    interval: str = AUTO
     size: int = 10
     order_by: str = ""  # the name of a metric; default: the first one
     rest: bool = False
@@ -128,6 +142,8 @@ class Panel:
                 raise SourceError("share needs a filter")
         for bucket in self.buckets.values():
             _one_of(BUCKETS, bucket.operation)
+            if bucket.interval not in (AUTO, *CALENDAR):
+                duration(bucket.interval)
             if bucket.operation == "terms" and self.ordering(bucket).operation in _UNORDERED:
                 raise SourceError(f"{bucket.label} cannot be ordered by {self.ordering(bucket).label}")
 
@@ -196,9 +212,14 @@ def shifted_by(shift: str, shown: timedelta) -> timedelta:
     """Return how much earlier a shift is, where `shown` is the length of time on screen. Raises SourceError."""
     if shift == PREVIOUS:
         return shown
-    if not (found := re.fullmatch(r"(\d+)([hdw])", shift)):
-        raise SourceError(f"{shift} is neither {PREVIOUS} nor a number of h, d or w")
-    return int(found[1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[found[2]]
+    return duration(shift)
+
+
+def duration(text: str) -> timedelta:
+    """Return a length of time such as 1m or 1d. Raises SourceError."""
+    if not (found := re.fullmatch(r"(\d+)([smhdw])", text)):
+        raise SourceError(f"{text} is no number of s, m, h, d or w")
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def _with_filters(said: dict[str, Any]) -> dict[str, Any]:

@@ -208,6 +208,13 @@ def _(objects: Objects) -> None:
         found["timeShift"] = "previous"
 
 
+@breaks("Lens takes one time shift only where there are terms")
+def _(objects: Objects) -> None:
+    with layer(objects) as found:
+        found["columns"]["before"] = found["columns"]["logins"] | {"timeShift": "1d"}
+        found["columnOrder"].append("before")
+
+
 @breaks("column logins: its label is not custom")
 def _(objects: Objects) -> None:
     with column(objects, "logins") as found:

@@ -104,10 +104,17 @@ def test_each_level_of_terms_has_what_orders_it(source: Source) -> None:
     assert list(countries["aggs"]) == ["first", "last", "logins"]
 
 
-def test_the_period_before_is_ordered_alike(source: Source) -> None:
-    before = asked(source, "overview", "by-country")[1].body["aggs"]["country"]
-    assert before["terms"]["order"] == {"logins>value": "desc"}
-    assert sorted(before["aggs"]) == ["before", "logins"]
+def test_all_numbers_may_be_of_the_period_before(source: Source) -> None:
+    (before,) = asked(source, "overview", "by-country-before")
+    assert (before.start, before.end) == (datetime(2026, 2, 28, tzinfo=UTC), START)
+    assert before.body["aggs"]["country"]["terms"]["order"] == {"before>value": "desc"}
+    assert list(before.body["aggs"]["country"]["aggs"]) == ["before"]
+
+
+@pytest.mark.parametrize(("auto", "length"), [(timedelta(seconds=10), "60s"), (timedelta(minutes=5), "300s")])
+def test_bars_are_no_shorter_than_the_source_says(source: Source, auto: timedelta, length: str) -> None:
+    histogram = asked(source, "overview", "against-day-before", auto=auto)[0].body["aggs"]["time"]["date_histogram"]
+    assert histogram["fixed_interval"] == length
 
 
 def test_months_are_those_of_the_calendar(source: Source) -> None:

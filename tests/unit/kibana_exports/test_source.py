@@ -40,9 +40,10 @@ def terms(**more: Any) -> dict[str, Any]:
         ({"metrics": {"n": {"label": "N", "operation": "sum"}}}, "sum and its field do not go together"),
         ({"metrics": {"n": COUNT | {"field": "n"}}}, "count and its field do not go together"),
         ({"metrics": {"n": {"label": "N", "operation": "share"}}}, "share needs a filter"),
-        ({"metrics": {"n": COUNT | {"shift": "yesterday"}}}, "yesterday is neither previous nor a number of h, d or w"),
+        ({"metrics": {"n": COUNT | {"shift": "yesterday"}}}, "yesterday is no number of s, m, h, d or w"),
         ({"buckets": terms(operation="ranges")}, "ranges is none of date_histogram, "),
         ({"buckets": terms(order_by="logins")}, "there is no metric logins to order by"),
+        ({"buckets": terms(interval="2M")}, "2M is no number of s, m, h, d or w"),
         ({"sort_by": "logins"}, "there is no metric logins to order by"),
         (
             {"buckets": terms(), "metrics": {"n": {"label": "N", "operation": "share", "filter": {"a": "b"}}}},
