@@ -13,23 +13,23 @@ REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "kibana_exports"
 
 
-def main() -> int:
-    """Build all files. Return 1 if the source is wrong."""
+def main(folder: Path = FOLDER) -> int:
+    """Build all files of `folder`. Return 1 if the source is wrong."""
     types = field_types(REPOSITORY)
     try:
-        files = exports(Source.read(FOLDER), types)
+        files = exports(Source.read(folder), types)
         found = problems([each for objects in files.values() for each in objects], types)
     except SourceError as error:
         found = [str(error)]
     if found:
         print("\n".join(found), file=sys.stderr)
         return 1
-    for old in FOLDER.glob("*.ndjson"):
+    for old in folder.glob("*.ndjson"):
         if old.stem not in files:
             old.unlink()
     for stem, objects in files.items():
-        (FOLDER / f"{stem}.ndjson").write_text(ndjson(objects))
-        print(f"kibana_exports/{stem}.ndjson: {len(objects)} objects")
+        (folder / f"{stem}.ndjson").write_text(ndjson(objects))
+        print(f"{folder.name}/{stem}.ndjson: {len(objects)} objects")
     return 0
 
 

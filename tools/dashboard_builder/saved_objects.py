@@ -88,7 +88,7 @@ def dashboard(board: Dashboard, types: Mapping[str, FieldTypes]) -> Json:
             panels.append(placed | {"type": "search", "panelRefName": name, "embeddableConfig": config})
             references.append(_reference("search", _search_id(board, panel), f"{panel.id}:{name}"))
         else:
-            config["attributes"] = lens.attributes(panel, panel.data_view, types[panel.data_view])
+            config["attributes"] = lens.attributes(panel, panel.data_view, types.get(panel.data_view, {}))
             panels.append(placed | {"type": "lens", "version": TYPE_VERSIONS["dashboard"], "embeddableConfig": config})
             name = f"{panel.id}:{lens.reference_name(panel)}"
             references.append(_reference("index-pattern", panel.data_view, name))

@@ -14,12 +14,12 @@ import yaml
 DATA_VIEWS_FILE = "data_views.yml"
 AGGREGATIONS = ("count", "sum", "average", "min", "max", "median", "unique_count", "share")
 BUCKETS = ("date_histogram", "terms")
-_UNORDERED = ("share", "median")  # a term may be ordered by any other metric
-PREVIOUS = "previous"
 CHARTS = ("metric", "bar_stacked", "bar_horizontal", "line", "donut", "table", "search")
 
+PREVIOUS = "previous"  # a time shift by what is shown
 AUTO = "auto"
-CALENDAR = ("1M", "1q", "1y")
+CALENDAR = ("1M", "1q", "1y")  # intervals that differ in length
+_UNORDERED = ("share", "median")  # terms may be ordered by any other metric
 _UNITS = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -203,7 +203,10 @@ class Source:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Return what the YAML files of `folder` describe. Raises SourceError."""
-        views = [DataView(**each) for each in yaml.safe_load((folder / DATA_VIEWS_FILE).read_text())]
+        try:
+            views = [DataView(**each) for each in yaml.safe_load((folder / DATA_VIEWS_FILE).read_text())]
+        except TypeError as error:
+            raise SourceError(f"{DATA_VIEWS_FILE}: {error}") from error
         files = [file for file in sorted(folder.glob("*.yml")) if file.name != DATA_VIEWS_FILE]
         return cls({view.id: view for view in views}, {file.stem: Dashboard.read(file) for file in files})
 
