@@ -46,6 +46,10 @@ soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats
 bench: setup-test ## What exactness costs, on the demo host: the consumer beside a plain pipeline, parsers side by side
 	python tests/bench/exactness.py
 
+.PHONY: dashboards
+dashboards: setup-test ## Build kibana_exports/*.ndjson from the YAML files beside them
+	PYTHONPATH=tools python -m dashboard_builder
+
 .PHONY: setup setup-test
 setup: ## Install what deploying needs on this machine (Debian packages, Python environment .venv)
 	tools/setup deploy
