@@ -13,13 +13,10 @@ template is written: if that fails, the template keeps its old hash, so that the
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 from typing import Any
-from urllib.error import HTTPError, URLError
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
+from ansible.module_utils.elasticsearch_api import HASH, OPTIONS, Cluster, Refused, hash_of
 
 DOCUMENTATION = r"""
 module: elasticsearch_resources
@@ -50,50 +47,6 @@ api_key_encoded:
   type: str
   returned: when api_key_name is given
 """
-
-HASH = "login_pipeline_hash"
-
-
-class Refused(Exception):
-    """Elasticsearch refused a request; the text says which and why."""
-
-
-class Cluster:
-    """Requests to one cluster, as one user."""
-
-    def __init__(self, params: dict[str, Any]) -> None:
-        self._url, self._ca = params["url"].rstrip("/"), params["ca_file"]
-        self._user, self._password = params["username"], params["password"]
-
-    def call(self, method: str, path: str, body: Any = None, api_key: str = "", missing: int = 404) -> Any:
-        """The parsed answer, or None for the status `missing`. Raises Refused for any other failure."""
-        login = (
-            {"headers": {"Authorization": f"ApiKey {api_key}", "Content-Type": "application/json"}}
-            if api_key
-            else {
-                "headers": {"Content-Type": "application/json"},
-                "url_username": self._user,
-                "url_password": self._password,
-                "force_basic_auth": True,
-            }
-        )
-        data = None if body is None else json.dumps(body)
-        try:
-            answer = open_url(self._url + path, method=method, data=data, ca_path=self._ca, timeout=60, **login)
-            return json.load(answer)
-        except HTTPError as error:
-            if error.code == missing:
-                return None
-            hint = ": the stored password of the user is wrong" if error.code == 401 else ""
-            raise Refused(
-                f"{method} {path}: {error.code}{hint}: {error.read().decode(errors='replace')[:1000]}"
-            ) from error
-        except (URLError, OSError) as error:
-            raise Refused(f"{method} {self._url}{path}: {error}") from error
-
-
-def hash_of(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def template_changes(cluster: Cluster, wanted: dict[str, Any], check: bool) -> list[str]:
@@ -168,7 +121,7 @@ def api_key_change(cluster: Cluster, params: dict[str, Any], check: bool) -> tup
     """
     name, descriptors, encoded = params["api_key_name"], params["api_key_role_descriptors"], params["api_key_encoded"]
     content = {"role_descriptors": descriptors, "metadata": {HASH: hash_of(descriptors)}}
-    valid = encoded and cluster.call("GET", "/_security/_authenticate", api_key=encoded, missing=401)
+    valid = encoded and cluster.call("GET", "/_security/_authenticate", authorization=f"ApiKey {encoded}", missing=401)
     if valid:
         key_id = base64.b64decode(encoded).decode().split(":")[0]
         stored = cluster.call("GET", f"/_security/api_key?id={key_id}")["api_keys"][0]
@@ -186,10 +139,7 @@ def api_key_change(cluster: Cluster, params: dict[str, Any], check: bool) -> tup
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "url": {"type": "str", "required": True},
-            "ca_file": {"type": "path", "required": True},
-            "username": {"type": "str", "default": "elastic"},
-            "password": {"type": "str", "required": True, "no_log": True},
+            **OPTIONS,
             "index_templates": {"type": "dict", "default": {}},
             "api_key_name": {"type": "str"},
             "api_key_role_descriptors": {"type": "dict", "default": {}, "no_log": False},

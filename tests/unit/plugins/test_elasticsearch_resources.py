@@ -4,7 +4,8 @@
 from typing import Any
 
 import pytest
-from elasticsearch_resources import HASH, Refused, hash_of, template_changes
+from ansible.module_utils.elasticsearch_api import HASH, Refused, hash_of
+from elasticsearch_resources import template_changes
 
 KEYWORD, DATE = {"type": "keyword"}, {"type": "date"}
 WANTED = {"reason": KEYWORD, "replay": {"properties": {"state": KEYWORD, "at": DATE}}}
