@@ -30,6 +30,13 @@ def memory_mb(host: str, service: str) -> int:
     return sum(int(n) for n in on_host(host, f"ps -o rss= -p $({group} | paste -sd,)").split()) // 1024
 
 
+def kibana(host: str) -> str:
+    """The line that says where Kibana is, or how to get it."""
+    if on_host(host, "systemctl is-active kibana || true").strip() == "active":
+        return "Kibana             https://localhost:5601 (user analyst)"
+    return "Kibana             not deployed: no package registry has it; README, Kibana, says how to bring it"
+
+
 def sample(host: str) -> dict[str, Any]:
     producer = json.loads(on_host(host, "login-producer status --json"))["counters"]
     consumer = json.loads(on_host(host, "login-consumer status --json"))
@@ -57,7 +64,7 @@ Elasticsearch      https://localhost:9200 (user elastic)
 Kafka              localhost:9094 (SASL_SSL, SCRAM-SHA-512, users admin, producer, consumer, replay)
 CA certificate     {state}/ca/ca.pem
 Credentials        {state}/secrets.yml
-Kibana             not deployed: this release has no role for it yet
+{kibana(host)}
 
 The counts, every {SECONDS_BETWEEN} s:
       sent   indexed   windows      dead       lag""")

@@ -188,6 +188,43 @@ def test_the_consumers_key_reads_its_indices(as_consumer: Elasticsearch) -> None
     assert as_consumer.count(index="login-events-*")["count"] > 0
 
 
+@pytest.fixture(scope="module", params=["analyst", "dashboard-admin"])
+def as_reader(request: pytest.FixtureRequest, deployment: Deployment, tunnel: Tunnel) -> Elasticsearch:
+    """Each of the users who look at the data."""
+    password = deployment.secrets[f"{request.param.replace('-', '_')}_password"]
+    return elasticsearch_client(deployment, tunnel, basic_auth=(request.param, password))
+
+
+def test_readers_read_the_pipelines_indices(as_reader: Elasticsearch) -> None:
+    for family in ("events", "metrics", "dead-letters", "pipeline"):
+        assert as_reader.count(index=f"login-{family}-*")["_shards"]["failed"] == 0
+    assert as_reader.count(index="login-events-*")["count"] > 0
+    assert as_reader.count(index="*")["count"] > 0  # what they may see of all indices
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/.security/_search", None),
+        ("GET", "/other/_search", None),
+        ("PUT", "/{events}/_doc/1", {"a": 1}),
+        ("DELETE", "/login-events-1970.01", None),
+        ("DELETE", "/{events}/_doc/no-such-event", None),
+        ("POST", "/{events}/_refresh", None),
+        ("PUT", "/_index_template/login-events", {"index_patterns": ["login-events-*"]}),
+        ("PUT", "/_security/user/stranger", {"password": "long enough", "roles": ["superuser"]}),
+        ("POST", "/_security/api_key", {"name": "stranger"}),
+        ("GET", "/_nodes", None),
+        ("GET", "/_cluster/settings", None),
+    ],
+)
+def test_readers_only_read(method: str, path: str, body: Any, as_reader: Elasticsearch) -> None:
+    headers = {"accept": "application/json", "content-type": "application/json"}
+    events = max(as_reader.indices.get(index="login-events-*").body)
+    with pytest.raises(AuthorizationException):
+        as_reader.perform_request(method, path.format(events=events), headers=headers, body=body)
+
+
 # Harmless even where it is allowed: what is named is not there. {events} is an index that is there.
 @pytest.mark.parametrize(
     ("method", "path", "body"),
