@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from login_common.settings import SettingsError
+from login_common.times import add_time_options
 
 from login_consumer import dead_view
 from login_consumer.dead_letters import (
@@ -29,7 +30,6 @@ from login_consumer.reasons import Reason
 from login_consumer.replay_sender import ReplaySender
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
-from login_consumer.times import add_time_options
 
 log = logging.getLogger(__name__)
 
