@@ -11,7 +11,7 @@ from elastic_errors import api_error
 from elastic_transport import ConnectionTimeout
 from login_common.settings import SettingsError
 from login_common.times import moment
-from login_report import cli
+from login_report import service
 from login_report.cli import chosen_span, main
 from login_report.numbers import Answers
 from login_report.queries import Span
@@ -26,10 +26,14 @@ NOW = moment("2026-11-25T18:00:42Z")
 
 
 class Client:
-    """Answers the one request that is made, or fails."""
+    """Answers the question for privileges and the one for the numbers, or fails."""
 
-    def __init__(self, answer: list[dict[str, Any]] | Exception) -> None:
-        self.answer = answer
+    def __init__(self, answer: list[dict[str, Any]] | Exception, unreadable: str = "") -> None:
+        self.answer, self.unreadable = answer, unreadable
+        self.security = self
+
+    def has_privileges(self, index: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"index": {name: {"read": name != self.unreadable} for each in index for name in each["names"]}}
 
     def msearch(self, searches: list[dict[str, Any]]) -> dict[str, Any]:
         if isinstance(self.answer, Exception):
@@ -52,8 +56,8 @@ def settings_file(tmp_path: Path) -> Path:
     return path
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, answer: list[dict[str, Any]] | Exception) -> None:
-    monkeypatch.setattr(cli, "connect", lambda _: Client(answer))
+def answering(monkeypatch: pytest.MonkeyPatch, answer: list[dict[str, Any]] | Exception, unreadable: str = "") -> None:
+    monkeypatch.setattr(service, "connect", lambda _: Client(answer, unreadable))
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -122,6 +126,7 @@ def test_an_empty_range_is_2(settings_file: Path, tmp_path: Path, capsys: pytest
         ("hosts =", 'host = "x"\nhosts =', "elasticsearch.host: unknown key"),
         ('api_key = "correct-horse"', "", "exactly one of api_key and api_key_file"),
         ('api_key = "correct-horse"', 'api_key_file = "/nowhere/key"', "/nowhere/key: the API key file"),
+        ("correct-horse", "key\u20ac", "the API key holds signs that no key has"),
         ("https:", "http:", "https://host:port"),
         ("ca.pem", "none.pem", "check elasticsearch.ca_file"),
         ("ca.pem", "report.toml", "check elasticsearch.ca_file"),
@@ -187,6 +192,19 @@ def test_what_elasticsearch_does_not_answer_is_1(
     answering(monkeypatch, answer)
     assert main(["--settings", str(settings_file), "--output", str(tmp_path / "page.html")]) == 1
     assert text in one_line(capsys)
+
+
+def test_what_the_key_may_not_read_is_1(
+    settings_file: Path,
+    tmp_path: Path,
+    no_answers: Answers,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Elasticsearch answers as if there were no such index
+    answering(monkeypatch, list(no_answers.values()), "login-metrics-*")
+    assert main(["--settings", str(settings_file), "--output", str(tmp_path / "page.html")]) == 1
+    assert "the API key may not read login-metrics-*; make one" in one_line(capsys)
 
 
 @pytest.mark.parametrize("option", ["--output", "--png"])

@@ -3,20 +3,19 @@
 
 import argparse
 import logging
-import ssl
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from login_common.elastic import FAILURES, Unavailable, cause, connect, status_cause
+from login_common.elastic import Unavailable
 from login_common.settings import SettingsError
 from login_common.times import add_time_options, iso
 
 from login_report import __version__
 from login_report.files import NotWritten, make_folder, write
-from login_report.numbers import Answers, read
-from login_report.queries import Span, lines, searches
+from login_report.numbers import read
+from login_report.queries import Span
+from login_report.service import ask
 from login_report.settings import DEFAULT_FILE, ENV_PREFIX, Settings, load_settings
 
 _MINUTE_MS = 60_000
@@ -56,38 +55,6 @@ def chosen_span(start: int | None, end: int | None, now: int) -> Span:
             f"the range from {iso(start)} to {iso(end)} is empty: --from must be before --to, and before now"
         )
     return Span(start, end)
-
-
-def ask(settings: Settings, span: Span) -> Answers:
-    """Return Elasticsearch's answers to the searches for `span`, by name. Raises Unavailable, SettingsError."""
-    asked = searches(span)
-    ca_file = settings.elasticsearch.ca_file
-    try:
-        ssl.create_default_context(cafile=ca_file)  # the client would tell it as a fault of the connection
-    except OSError as error:
-        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise SettingsError(f"{ca_file}: the CA file cannot be used: {reason}; check elasticsearch.ca_file") from None
-    client = connect(settings.elasticsearch)
-    try:
-        told = client.msearch(searches=lines(asked))["responses"]
-    except FAILURES as error:
-        raise Unavailable(cause(error)) from None
-    finally:
-        client.close()
-    for answer in told:
-        _whole(answer)
-    return dict(zip(asked, told, strict=True))
-
-
-def _whole(answer: dict[str, Any]) -> None:
-    """Raise Unavailable unless all of a search's data was looked at."""
-    if "error" in answer:
-        error = answer["error"]
-        # of a search that failed on its shards, what failed there says more
-        deeper = next((each["reason"] for each in error.get("root_cause", []) if each.get("reason")), error["reason"])
-        raise Unavailable(status_cause(answer["status"], error["type"], str(deeper)))
-    if answer["timed_out"] or answer["_shards"]["failed"]:
-        raise Unavailable("Elasticsearch could not look at all its data; see its log and the cluster's health")
 
 
 def _report(settings: Settings, span: Span, made: int, options: argparse.Namespace) -> None:

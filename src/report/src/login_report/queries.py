@@ -139,6 +139,14 @@ def searches(span: Span) -> dict[str, Search]:
     }
 
 
+def privileges() -> list[dict[str, Any]]:
+    """Return the index privileges that the searches need.
+
+    Elasticsearch answers a search for indices that the key may not read as if there were none, so that is asked for.
+    """
+    return [{"names": [EVENTS, METRICS, PIPELINE, DEAD_LETTERS], "privileges": ["read"]}]
+
+
 def lines(asked: dict[str, Search]) -> list[dict[str, Any]]:
     """Return the body of one msearch: for each search a header and its body. Half an answer is refused."""
     return [
