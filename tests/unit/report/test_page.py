@@ -155,11 +155,11 @@ def test_the_page_fits_dark_rooms_and_phones(numbers: Numbers) -> None:
     ],
 )
 def test_change(pair: Pair, text: str) -> None:
-    assert change(pair, count) == text
+    assert flat(change(pair, count)) == text
 
 
 def test_points() -> None:
-    assert points(Pair(86, 90.25)) == "-4.2 points on the period before: 90.2 %"
+    assert flat(points(Pair(86, 90.25))) == "-4.2 points on the period before: 90.2 %"
     assert points(Pair(None, 90)) == "nothing to compare with"
 
 
@@ -168,7 +168,7 @@ def test_points() -> None:
     [(None, "none"), (0, "0.0 %"), (0.01, "< 0.1 %"), (86.25, "86.2 %"), (99.99, "> 99.9 %"), (100, "100.0 %")],
 )
 def test_percent(value: float | None, text: str) -> None:
-    assert percent(value) == text
+    assert flat(percent(value)) == text
 
 
 @pytest.mark.parametrize(("ms", "text"), [(None, "none"), (12.4, "12 ms"), (9300, "9.3 s"), (7_200_000, "7,200.0 s")])

@@ -21,11 +21,11 @@ INK, GRID, SUCCESS, FAILURE, OTHER = "#24292f", "#d8dee4", "#0969da", "#d1570f",
 """The colours on white. In a page each becomes a variable, so that the page may change it; see svg.inlined."""
 COLOURS = {"ink": INK, "grid": GRID, "success": SUCCESS, "failure": FAILURE, "other": OTHER}
 
-_WIDTH_IN = 5.6
+_WIDTH_IN = 5.0
 _PNG_DPI = 160
 _TITLE_PAD, _LEGEND_PAD = 8, 22  # between a title and its chart, in points
 _LONGEST_LABEL = 22
-_MOST_TICKS, _MOST_MONTHS = 7, 13
+_MOST_TICKS, _MOST_MONTHS = 7, 12
 _STRIDES = (1, 2, 3, 4, 6, 8, 12, 24)
 _DAY_MS = 86_400_000
 

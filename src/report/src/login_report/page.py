@@ -14,6 +14,7 @@ from login_report.numbers import Numbers, Outcomes, Pair, Row
 from login_report.queries import EXACT_USERS, Span, Step
 
 _MONTH = Step("calendar_interval", "month", 0)
+_PERCENT = "\u00a0%"  # no line ends in between
 
 NOTHING = "none"
 """Stands for a number that there is not, such as a rate of no logins."""
@@ -184,9 +185,8 @@ def percent(value: float | None) -> str:
     """Return a percentage; what is not quite 0 or 100 is not shown as that."""
     if value is None:
         return NOTHING
-    if 0 < value < 0.1:
-        return "< 0.1 %"
-    return "> 99.9 %" if 99.9 < value < 100 else f"{value:.1f} %"
+    text = "< 0.1" if 0 < value < 0.1 else "> 99.9" if 99.9 < value < 100 else f"{value:.1f}"
+    return f"{text}{_PERCENT}"
 
 
 def seconds(ms: float | None) -> str:
@@ -202,7 +202,7 @@ def change(pair: Pair, shown: Callable[[float | None], str]) -> str:
         return "none in the period before" if pair.before == 0 else "nothing to compare with"
     if pair.now == pair.before:
         return f"as in the period before: {shown(pair.before)}"
-    return f"{_signed(pair.percent)} % on the period before: {shown(pair.before)}"
+    return f"{_signed(pair.percent)}{_PERCENT} on the period before: {shown(pair.before)}"
 
 
 def points(pair: Pair) -> str:
