@@ -87,8 +87,12 @@ def test_before_there_is_an_index(
     settings_file: Path, tmp_path: Path, no_answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(monkeypatch, list(no_answers.values()))
-    assert main(["--settings", str(settings_file), "--output", str(tmp_path / "page.html")]) == 0
-    assert "No data in this range" in (tmp_path / "page.html").read_text()
+    for name in ("latency.png", "mine.png"):
+        (tmp_path / name).write_text("an older one")
+    page = tmp_path / "page.html"
+    assert main(["--settings", str(settings_file), "--output", str(page), "--png", str(tmp_path)]) == 0
+    assert "No data in this range" in page.read_text()
+    assert [each.name for each in tmp_path.glob("*.png")] == ["mine.png"], "no chart of an older report is left"
 
 
 @pytest.mark.parametrize(

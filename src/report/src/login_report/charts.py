@@ -21,6 +21,19 @@ INK, GRID, SUCCESS, FAILURE, OTHER = "#24292f", "#d8dee4", "#0969da", "#d1570f",
 """The colours on white. In a page each becomes a variable, so that the page may change it; see svg.inlined."""
 COLOURS = {"ink": INK, "grid": GRID, "success": SUCCESS, "failure": FAILURE, "other": OTHER}
 
+NAMES = (
+    "over_time",
+    "months",
+    "countries",
+    "browsers",
+    "failing_users",
+    "failing_addresses",
+    "reasons",
+    "dead_reasons",
+    "latency",
+)
+"""Of all charts there can be."""
+
 _WIDTH_IN = 5.0
 _PNG_DPI = 160
 _TITLE_PAD, _LEGEND_PAD = 8, 22  # between a title and its chart, in points

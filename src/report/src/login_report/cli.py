@@ -12,7 +12,7 @@ from login_common.settings import SettingsError
 from login_common.times import add_time_options, iso
 
 from login_report import __version__
-from login_report.files import NotWritten, make_folder, write
+from login_report.files import NotWritten, make_folder, remove, write
 from login_report.numbers import read
 from login_report.queries import Span
 from login_report.service import ask
@@ -60,15 +60,19 @@ def chosen_span(start: int | None, end: int | None, now: int) -> Span:
 def _report(settings: Settings, span: Span, made: int, options: argparse.Namespace) -> None:
     numbers = read(span, made, ask(settings, span))
     # loading the plotting library takes a second: only once there is something to plot
-    from login_report.charts import charts
+    from login_report.charts import NAMES, charts
     from login_report.page import render
 
     drawn = charts(numbers)
     write(options.output, render(numbers, drawn).encode())
     if options.png is not None:
         make_folder(options.png)
-        for name, chart in drawn.items():
-            write(options.png / f"{name}.png", chart.png())
+        for name in NAMES:
+            file = options.png / f"{name}.png"
+            if name in drawn:
+                write(file, drawn[name].png())
+            else:
+                remove(file)  # an older one would be taken for a part of this report
 
 
 def _parser() -> argparse.ArgumentParser:

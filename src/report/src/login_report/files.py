@@ -45,3 +45,11 @@ def make_folder(path: Path) -> None:
             f"the folder {path} cannot be made: {error.strerror}; check that {path.parent} is a folder, "
             "and that this user may write to it"
         ) from None
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there. Raises NotWritten."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise NotWritten(f"{path} cannot be removed: {error.strerror}; check that this user may write there") from None
