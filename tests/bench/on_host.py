@@ -29,8 +29,8 @@ from typing import Any
 import orjson
 import pyarrow as pa
 from elasticsearch import Elasticsearch, OrjsonSerializer
+from login_common.times import iso
 from login_consumer.contract import Event, Limits, parse
-from login_consumer.documents import iso
 from login_consumer.settings import Settings, load_settings
 from login_consumer.sink import in_bulks
 from login_consumer.spark import kafka_options, session

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from login_common.elastic import Unavailable
 from login_consumer import batch as batch_module
 from login_consumer.batch import BatchWriter, Stopped
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import Topic, WindowKey
-from login_consumer.elastic import Unavailable
 from login_consumer.plan import Plan
 from login_consumer.settings import Settings
 

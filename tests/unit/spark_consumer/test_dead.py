@@ -25,7 +25,6 @@ from login_consumer.dead_letters import (
 )
 from login_consumer.dead_view import plan_lines
 from login_consumer.reasons import Reason
-from login_consumer.times import moment
 
 SETTINGS = """
 [kafka]
@@ -82,24 +81,6 @@ def hits(*letters: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def buckets(**counts: int) -> dict[str, Any]:
     return {"buckets": [{"key": key, "doc_count": count} for key, count in counts.items()]}
-
-
-@pytest.mark.parametrize(
-    ("text", "ms"),
-    [
-        ("2026-03-01", 1_772_323_200_000),
-        ("2026-03-01T00:00:00Z", 1_772_323_200_000),
-        ("2026-03-01T01:00:00.250+01:00", 1_772_323_200_250),
-    ],
-)
-def test_moment(text: str, ms: int) -> None:
-    assert moment(text) == ms
-
-
-@pytest.mark.parametrize("text", ["2026-03-01T00:00:00", "2026-02-30", "2026-W10", "yesterday", "1772323200", ""])
-def test_no_moment(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="2026-03-01T10:00:00Z"):
-        moment(text)
 
 
 def test_a_selection_asks_for_all_that_is_given() -> None:

@@ -13,9 +13,9 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
 )
 from kafka.future import Future
+from login_common.elastic import Unavailable
 from login_consumer.dead_letters import Found, scan
 from login_consumer.dead_replay import Counts, Outcome, Replay, ReplayStopped, batches
-from login_consumer.elastic import Unavailable
 from login_consumer.replay_sender import ReplaySender
 from login_consumer.settings import Kafka
 from login_consumer.sink import CREATED, Item

@@ -7,20 +7,7 @@ from typing import Any
 import pytest
 from letters import FIELDS
 from login_consumer.dead_letters import Letter, Listing
-from login_consumer.dead_view import as_json, content, letter_lines, listing, printable
-
-
-@pytest.mark.parametrize(
-    "text", ["\x1b[31m", "\x9b2J", "\x07", "\r", "\n", "\u202e", "\u2028", "\x7f", "\u200b", "\ud800", "\U000e0001"]
-)
-def test_what_steers_a_terminal_is_escaped(text: str) -> None:
-    shown = printable(f"a{text}b")
-    assert shown.isprintable()
-    assert shown.startswith("a\\")
-
-
-def test_printable_text_is_left_alone() -> None:
-    assert printable("Zoë 서울 {}") == "Zoë 서울 {}"
+from login_consumer.dead_view import as_json, content, letter_lines, listing
 
 
 @pytest.mark.parametrize(

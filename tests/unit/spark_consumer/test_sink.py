@@ -6,17 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from elastic_transport import ApiResponseMeta, ConnectionError, HttpHeaders, NodeConfig, ObjectApiResponse
-from elasticsearch import ApiError, AuthenticationException
+from elastic_errors import FULL_DISK, api_error, meta
+from elastic_transport import ConnectionError, ObjectApiResponse
+from login_common.elastic import Unavailable
 from login_consumer.documents import Document
-from login_consumer.elastic import Unavailable, cause, status_cause
 from login_consumer.settings import Settings
-from login_consumer.sink import CREATED, Item, Sink, in_bulks, read_items
-
-FULL_DISK = (
-    "index [login-events-2026.03] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, "
-    "index has read-only-allow-delete block];"
-)
+from login_consumer.sink import CREATED, Sink, in_bulks, read_items
 
 
 def item(status: int, kind: str = "", reason: str = "") -> dict[str, Any]:
@@ -28,15 +23,6 @@ def item(status: int, kind: str = "", reason: str = "") -> dict[str, Any]:
 
 def bulk(*items: dict[str, Any]) -> dict[str, Any]:
     return {"errors": True, "items": list(items)}
-
-
-def meta(status: int) -> ApiResponseMeta:
-    return ApiResponseMeta(status, "1.1", HttpHeaders(), 0.0, NodeConfig("https", "es.example.org", 9200))
-
-
-def api_error(status: int, kind: str = "", reason: str = "") -> ApiError:
-    error = AuthenticationException if status == 401 else ApiError
-    return error(kind, meta(status), {"error": {"type": kind, "reason": reason}})
 
 
 class Client:
@@ -215,21 +201,3 @@ def test_nothing_to_do_asks_nothing(sink_with: Callable[[Client], Sink]) -> None
     assert sink_with(client).create([]) == []
     assert sink_with(client).places([]) == []
     assert client.asked == []
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (ConnectionError("[Errno 111] Connection refused"), "refuses the connection"),
-        (ConnectionError("[Errno -2] Name or service not known"), "does not resolve"),
-        (api_error(503, "", "shards"), "not ready"),
-        (api_error(401), "api_key_file"),
-    ],
-)
-def test_cause_names_fault_and_remedy(error: Exception, text: str) -> None:
-    assert text in cause(error)
-
-
-def test_a_full_disk_is_not_told_as_too_many_requests() -> None:
-    assert "disk" in status_cause(*Item(429, "cluster_block_exception", FULL_DISK))
-    assert "overloaded" in status_cause(*Item(429, "es_rejected_execution_exception", "queue full"))

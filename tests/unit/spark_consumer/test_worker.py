@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from login_common.elastic import Unavailable
 from login_consumer import worker as worker_module
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import Document, Place, Topic
-from login_consumer.elastic import Unavailable
 from login_consumer.settings import Settings
 from login_consumer.sink import CREATED, Item
 from login_consumer.worker import COLUMNS, Worker

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the producer and the consumer share: settings files, Kafka client options, logging."""
+"""What the packages share: settings files, options of Kafka and Elasticsearch clients, times, logging."""

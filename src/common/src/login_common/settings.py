@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import pydantic_settings
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -71,6 +72,39 @@ class KafkaSettings(BaseModel):
             "ssl_cafile": str(self.ca_file),
             "ssl_check_hostname": True,
         }
+
+
+def _https(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme != "https" or not url.hostname or not url.port or url.path.strip("/"):
+        raise ValueError('should be "https://host:port"')
+    return value
+
+
+class ElasticsearchSettings(BaseModel):
+    """How to reach Elasticsearch: always TLS with a checked host name. The API key is in its encoded form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hosts: Annotated[tuple[Annotated[str, AfterValidator(_https)], ...], Field(min_length=1)]
+    ca_file: Path
+    api_key: SecretStr | None = None
+    api_key_file: Path | None = None
+    request_timeout: Annotated[int, Field(gt=0)] = 60
+    """Seconds to wait for an answer."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if (self.api_key is None) == (self.api_key_file is None):
+            raise ValueError("give exactly one of api_key and api_key_file")
+        return self
+
+    def secret(self) -> str:
+        """Return the API key. Raises SettingsError if its file cannot be read."""
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        assert self.api_key_file is not None  # noqa: S101  (kept by _one_key; tells the type checker)
+        return read_text(self.api_key_file, "API key file (elasticsearch.api_key_file)").strip()
 
 
 def load(model: type[S], path: Path, env_prefix: str) -> S:

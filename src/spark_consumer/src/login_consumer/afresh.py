@@ -6,11 +6,12 @@ import time
 import uuid
 from collections import Counter
 
+from login_common.elastic import Client
+
 from login_consumer import checkpoint
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.dead_letters import newest
 from login_consumer.documents import EVENTS, Topic
-from login_consumer.elastic import Client
 from login_consumer.plan import Plan
 from login_consumer.progress import Batch, Progress, Times, progress_lines
 from login_consumer.rebuild import repair

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from login_common.elastic import Client, Query
+from login_common.times import iso
+
 from login_consumer.counts import OffsetRange, joined
 from login_consumer.dead_letters import newest
-from login_consumer.documents import EVENTS, METRICS, PIPELINE, WindowKey, index_name, iso, metric_id
-from login_consumer.elastic import Client, Query
+from login_consumer.documents import EVENTS, METRICS, PIPELINE, WindowKey, index_name, metric_id
 from login_consumer.kafka_side import topic_state
 from login_consumer.plan import TopicState
 from login_consumer.progress import Progress, last_progress

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from login_common.elastic import Unavailable
 from login_common.settings import SettingsError
 
 from login_consumer import checkpoint
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import METRICS, Topic, index_name, metric_update
-from login_consumer.elastic import Unavailable
 from login_consumer.outage import Outage
 from login_consumer.plan import Plan
 from login_consumer.progress import Batch, Offsets, Ranges, Times, progress_lines

@@ -12,21 +12,21 @@ import sys
 from pathlib import Path
 
 from login_common import logs
+from login_common.elastic import Unavailable
 from login_common.settings import SettingsError, describe
+from login_common.times import END_OF_TIME, add_time_options
 
 from login_consumer import __version__, dead
 from login_consumer.audit import as_text as audit_lines
 from login_consumer.audit import audit
 from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError, Locked
-from login_consumer.elastic import Unavailable
 from login_consumer.hops import HopFailed
 from login_consumer.rebuild import rebuild
 from login_consumer.run import QueryFailed, run
 from login_consumer.settings import DEFAULT_FILE, ENV_PREFIX, Settings, load_settings
 from login_consumer.sink import Sink
 from login_consumer.status import as_text, status
-from login_consumer.times import END_OF_TIME, add_time_options
 from login_consumer.windows import Span
 
 log = logging.getLogger("login_consumer")

@@ -8,6 +8,8 @@ import sys
 from typing import Any
 
 from login_common.settings import SettingsError
+from login_common.text import printable
+from login_common.times import add_time_options
 
 from login_consumer import dead_view
 from login_consumer.dead_letters import (
@@ -29,7 +31,6 @@ from login_consumer.reasons import Reason
 from login_consumer.replay_sender import ReplaySender
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
-from login_consumer.times import add_time_options
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _no_letter(ids: list[str]) -> str:
-    named = ", ".join(dead_view.printable(id_) for id_ in ids)
+    named = ", ".join(printable(id_) for id_ in ids)
     return f"no dead letter has the id {named}; 'login-consumer dead list --all' shows the ids"
 
 
@@ -148,7 +149,7 @@ def _send(sink: Sink, kafka: Any, query: dict[str, Any], planned: Plan, again: b
         return 1
     except SettingsError as error:
         raise SettingsError(f"replay: {error}") from None
-    run = Replay(sink, sender, again, lambda line: print(dead_view.printable(line), file=sys.stderr, flush=True))
+    run = Replay(sink, sender, again, lambda line: print(printable(line), file=sys.stderr, flush=True))
     try:
         run.run(scan(sink, query), planned.total)
     except ReplayStopped as error:

@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from elasticsearch import ApiError
+from login_common.elastic import Client, Query
+from login_common.times import iso
 
-from login_consumer.documents import DEAD_LETTERS, iso
-from login_consumer.elastic import Client, Query
+from login_consumer.documents import DEAD_LETTERS
 from login_consumer.sink import Sink
 
 INDICES = f"{DEAD_LETTERS}-*"

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import orjson
+from login_common.elastic import Unavailable
+from login_common.times import iso
 
 from login_consumer.dead_letters import SENDING, SENT, Found, Letter, read
-from login_consumer.documents import iso
-from login_consumer.elastic import Unavailable
 from login_consumer.sink import Item, Sink
 
 # A value above the topic's limit makes the client fail others along with it. So a batch stays below the usual

@@ -6,14 +6,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from login_common.text import printable
+
 from login_consumer.dead_letters import Letter, Listing, Plan
 
 _HEX_WIDTH = 16
-
-
-def printable(text: str) -> str:
-    """Return `text` with all that a terminal might act on, or hide, as backslash escapes."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def content(raw: bytes | None) -> Iterator[str]:

@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import orjson
+from login_common.times import END_OF_TIME, iso
 
 from login_consumer.contract import Event
 from login_consumer.reasons import Rejected
-from login_consumer.times import END_OF_TIME
 
 EVENTS, METRICS, DEAD_LETTERS, PIPELINE = (
     "login-events",
@@ -27,7 +27,6 @@ SCHEMA = 1
 """Raised when documents are counted or laid out in another way, so that old and new ones do not fit together."""
 
 _HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
 
 
 class Topic(NamedTuple):
@@ -102,19 +101,6 @@ def _index_name(name: str, hour: int, period: Period) -> str:
     hour = hour if 0 <= hour * _HOUR_MS < END_OF_TIME else 0
     day = datetime.fromtimestamp(hour * _HOUR_MS // 1000, UTC)
     return f"{name}-{day:%Y.%m.%d}" if period == "day" else f"{name}-{day:%Y.%m}"
-
-
-def iso(timestamp: int) -> str:
-    """Return milliseconds since 1970 as 2026-03-01T10:00:00.000Z."""
-    day, ms = divmod(timestamp, _DAY_MS)
-    seconds, ms = divmod(ms, 1000)
-    # the clock by arithmetic, since backfilled times are all different: only days are worth a cache
-    return f"{_date(day)}T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{ms:03}Z"
-
-
-@lru_cache(maxsize=4096)
-def _date(day: int) -> str:
-    return f"{datetime.fromtimestamp(day * _DAY_MS // 1000, UTC):%Y-%m-%d}"
 
 
 def event_document(event: Event, origin: Origin, period: Period, late: bool, ingested: int) -> Document:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
+from login_common.elastic import Client
+from login_common.times import iso
 
 from login_consumer.counts import Counts, OffsetRange, missing, percentile
-from login_consumer.documents import PIPELINE, Topic, index_name, iso
-from login_consumer.elastic import Client
+from login_consumer.documents import PIPELINE, Topic, index_name
 
 Offsets = dict[int, int]
 """An offset for each partition, mostly the one after the last that was read."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
+from login_common.elastic import Client, Query
 
 from login_consumer import checkpoint
 from login_consumer.documents import EVENTS, METRICS, WindowKey, index_name, metric_id, metric_source
-from login_consumer.elastic import Client, Query
 from login_consumer.plan import changes_of_shape, refuse_other_shape
 from login_consumer.progress import Progress, last_progress
 from login_consumer.settings import Settings

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from login_common.elastic import Unavailable
+
 from login_consumer import checkpoint
 from login_consumer.afresh import begin_afresh
 from login_consumer.batch import BatchWriter, Stopped, source_ends
-from login_consumer.elastic import Unavailable
 from login_consumer.hops import HopFailed
 from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, topic_state
 from login_consumer.outage import Outage

@@ -4,23 +4,15 @@
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
-from login_common.settings import KafkaSettings, SettingsError, load, read_text
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from login_common.settings import ElasticsearchSettings, KafkaSettings, SettingsError, load
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 DEFAULT_FILE = Path("/etc/login-consumer/consumer.toml")
 ENV_PREFIX = "LOGIN_CONSUMER_"
 STATE_DIR = Path("/var/lib/login-consumer")
 
 Positive = Annotated[int, Field(gt=0)]
-
-
-def _https(value: str) -> str:
-    url = urlsplit(value)
-    if url.scheme != "https" or not url.hostname or not url.port or url.path.strip("/"):
-        raise ValueError('should be "https://host:port"')
-    return value
 
 
 class _Section(BaseModel):
@@ -38,32 +30,13 @@ class Kafka(KafkaSettings):
     """Go on when records that were not yet read are gone from Kafka, instead of stopping."""
 
 
-class Elasticsearch(_Section):
-    """Where the documents go. The API key is in its encoded form."""
+class Elasticsearch(ElasticsearchSettings):
+    """Where the documents go."""
 
-    hosts: Annotated[tuple[Annotated[str, AfterValidator(_https)], ...], Field(min_length=1)]
-    ca_file: Path
-    api_key: SecretStr | None = None
-    api_key_file: Path | None = None
-    request_timeout: Positive = 60
-    """Seconds to wait for an answer."""
     retry_seconds: Positive = 30
     """How long a worker repeats a request before it hands the batch back; the batch is then repeated."""
     bulk_bytes: Positive = 8 << 20
     """Size of one bulk request; Elasticsearch takes 100 MB, and 5 to 15 MB work best."""
-
-    @model_validator(mode="after")
-    def _one_key(self) -> Self:
-        if (self.api_key is None) == (self.api_key_file is None):
-            raise ValueError("give exactly one of api_key and api_key_file")
-        return self
-
-    def secret(self) -> str:
-        """Return the API key. Raises SettingsError if its file cannot be read."""
-        if self.api_key is not None:
-            return self.api_key.get_secret_value()
-        assert self.api_key_file is not None  # noqa: S101  (kept by _one_key; tells the type checker)
-        return read_text(self.api_key_file, "API key file (elasticsearch.api_key_file)").strip()
 
 
 class Replay(_Section):

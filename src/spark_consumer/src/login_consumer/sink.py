@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from elasticsearch import ApiError, AuthenticationException
+from login_common.elastic import BUSY, FAILURES, Client, Unavailable, cause, connect, status_cause
 
 from login_consumer.documents import Document, Place
-from login_consumer.elastic import BUSY, FAILURES, Client, Unavailable, cause, connect, status_cause
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 
 T = TypeVar("T")

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from login_common.elastic import Client
+
 from login_consumer.dead_letters import ANY, newest
 from login_consumer.documents import EVENTS, METRICS
-from login_consumer.elastic import Client
 from login_consumer.progress import last_progress
 
 

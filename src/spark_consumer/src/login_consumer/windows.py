@@ -4,9 +4,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from login_common.elastic import Query
+
 from login_consumer.counts import OffsetRange
 from login_consumer.documents import EVENTS, METRICS, WindowKey
-from login_consumer.elastic import Query
 from login_consumer.progress import Offsets
 from login_consumer.sink import Sink
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Elasticsearch client, and what its errors mean to an operator."""
+"""The Elasticsearch client, and what its errors mean to an operator.
+
+Who uses this module requires elasticsearch and orjson: they are no needs of login-common, as the producer has no
+use for them.
+"""
 
 from typing import Any
 
@@ -7,7 +11,7 @@ from elastic_transport import ConnectionError as NoConnection
 from elastic_transport import ConnectionTimeout, ObjectApiResponse, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer
 
-from login_consumer.settings import Elasticsearch as ElasticsearchSettings
+from login_common.settings import ElasticsearchSettings
 
 Query = dict[str, Any]
 """A query, or a part of one, as Elasticsearch takes it."""
@@ -90,7 +94,7 @@ def status_cause(status: int, kind: str, reason: str) -> str:
     if status == 403:
         return f"the API key lacks a privilege (403, {said}); it needs those of the documented role on login-*"
     if status == 429:
-        return f"Elasticsearch is overloaded (429, {said}); it is asked again more slowly"
+        return f"Elasticsearch is overloaded (429, {said}); it passes when less is asked of it"
     if status in BUSY:
         return f"Elasticsearch is not ready ({status}, {said}); see its log if this lasts"
     return f"Elasticsearch answered {status}: {said}"
