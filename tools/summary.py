@@ -37,6 +37,14 @@ def kibana(host: str) -> str:
     return "Kibana             not deployed: no package registry has it; README, Kibana, says how to bring it"
 
 
+def report(host: str, state: Path) -> Path:
+    """Have the page about the logins written, and bring it here. Return where it is."""
+    on_host(host, "systemctl start login-report")
+    page = state / "report.html"
+    page.write_text(on_host(host, "cat /var/lib/login-report/report.html"), encoding="utf-8")
+    return page
+
+
 def sample(host: str) -> dict[str, Any]:
     producer = json.loads(on_host(host, "login-producer status --json"))["counters"]
     consumer = json.loads(on_host(host, "login-consumer status --json"))
@@ -65,6 +73,7 @@ Kafka              localhost:9094 (SASL_SSL, SCRAM-SHA-512, users admin, produce
 CA certificate     {state}/ca/ca.pem
 Credentials        {state}/secrets.yml
 {kibana(host)}
+Report             {report(host, state)} (the last 24 hours; open it in a browser)
 
 The counts, every {SECONDS_BETWEEN} s:
       sent   indexed   windows      dead       lag""")

@@ -12,7 +12,7 @@ from deployment import Deployment
 from testinfra.host import Host
 
 HUNT = Path(__file__).with_name("secret_hunt.py").read_text()
-SERVICE_USERS = ("kafka", "elasticsearch", "login-producer", "login-consumer")
+SERVICE_USERS = ("kafka", "elasticsearch", "login-producer", "login-consumer", "login-report")
 
 # Path, owner, group, mode
 PATHS = """
@@ -22,6 +22,8 @@ PATHS = """
 /etc/login-pipeline/kafka/key.pem                   root            kafka           640
 /etc/login-pipeline/elasticsearch                   root            elasticsearch   750
 /etc/login-pipeline/elasticsearch/key.pem           root            elasticsearch   640
+/etc/login-pipeline/kibana                          root            kibana          750
+/etc/login-pipeline/kibana/key.pem                  root            kibana          640
 /etc/kafka                                          root            kafka           750
 /etc/kafka/server.properties                        root            kafka           640
 /etc/kafka/keystore.pem                             root            kafka           640
@@ -45,18 +47,24 @@ PATHS = """
 /etc/login-consumer/kafka_replay_password           root            login-consumer  640
 /etc/login-consumer/elasticsearch_api_key           root            login-consumer  640
 /var/lib/login-consumer                             login-consumer  login-consumer  750
+/etc/login-report                                   root            login-report    750
+/etc/login-report/report.toml                       root            login-report    640
+/etc/login-report/elasticsearch_api_key             root            login-report    640
+/var/lib/login-report                               login-report    login-report    750
 /opt/kafka                                          root            root            755
 /opt/elasticsearch                                  root            root            755
 /opt/spark                                          root            root            755
 /opt/login-producer                                 root            root            755
 /opt/login-consumer                                 root            root            755
+/opt/login-report                                   root            root            755
 """
 
 
 def hunt(deployment: Deployment, places: list[str], user: str = "root") -> list[str]:
     """Return where `user` can read a stored secret, a part of one, or the CA's key."""
     secrets = dict(deployment.secrets)
-    secrets["consumer_api_key, decoded"] = base64.b64decode(secrets["consumer_api_key"]).decode().split(":")[1]
+    for name in ("consumer_api_key", "report_api_key"):
+        secrets[f"{name}, decoded"] = base64.b64decode(secrets[name]).decode().split(":")[1]
     secrets["CA key"] = (deployment.ca_dir / "ca.key").read_text().splitlines()[1]
     return deployment.python(f"SECRETS = {secrets!r}\nPLACES = {places!r}\n{HUNT}", user)
 
@@ -73,6 +81,7 @@ def test_the_hunt_finds_what_is_there(deployment: Deployment) -> None:
         "kafka_consumer_password in /etc/login-consumer/kafka_password",
         "kafka_producer_password in /etc/login-producer/kafka_password",
         "kafka_replay_password in /etc/login-consumer/kafka_replay_password",
+        "report_api_key in /etc/login-report/elasticsearch_api_key",
     ]
 
 
