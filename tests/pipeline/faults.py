@@ -134,8 +134,11 @@ def newest_commit_lost(scene: Scene) -> None:
     host = scene.pipeline.host
     _wait_for_commit(scene)
     scene.pipeline.systemctl("stop", "login-consumer")  # between two batches
-    newest = host.check_output(_newest("commits"))
-    host.check_output(f"cd {CHECKPOINT}/commits && rm -f {newest} .{newest}.crc")
+    newest, planned = host.check_output(_newest("commits")), host.check_output(_newest("offsets"))
+    lost = [f"commits/{newest}", f"commits/.{newest}.crc"]
+    if planned != newest:  # the next batch was planned, and not begun
+        lost += [f"offsets/{planned}", f"offsets/.{planned}.crc"]
+    host.check_output(f"cd {CHECKPOINT} && rm -f {' '.join(lost)}")
     lineage = json.loads(host.check_output(f"cat {CHECKPOINT}/login-consumer.json"))["lineage"]
     scene.pipeline.start_consumer()
     scene.pipeline.ledger.wait_for_flow()

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
+from deployment import Deployment
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
+from kafka import KafkaProducer
 from pipeline import UNITS, Pipeline
 from waiting import wait_until
 
@@ -17,8 +19,10 @@ NEW_WINDOWS = ("window_seconds = 60", "window_seconds = 300")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def still(pipeline: Pipeline) -> Iterator[None]:
-    """Let nothing be written meanwhile."""
+def still(pipeline: Pipeline, deployment: Deployment, kafka: Callable[[str], dict[str, Any]]) -> Iterator[None]:
+    """Let nothing be written meanwhile; there is one dead letter at least."""
+    with closing(KafkaProducer(**kafka("producer"), acks="all")) as producer:
+        producer.send(deployment.topic, b"no event").get(timeout=60)
     try:
         pipeline.stand_still()
         pipeline.systemctl("stop", "login-consumer")
