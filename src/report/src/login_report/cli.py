@@ -42,12 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def chosen_span(start: int | None, end: int | None, now: int) -> Span:
-    """Return the range of the options, in ms since 1970; without them the 24 hours before the last full minute.
+    """Return the range of the options, in ms since 1970; without them the last 24 hours.
 
     A range ends now at the latest, as else the time before would be compared with less than as much. Raises
     SettingsError if nothing is left.
     """
-    now = now // _MINUTE_MS * _MINUTE_MS
     end = now if end is None else min(end, now)
     start = end - _DAY_MS if start is None else max(start, 0)
     if start >= end:
