@@ -49,7 +49,8 @@ def data_view(view: DataView) -> Json:
         "allowNoIndex": True,  # there may be no dead letters yet
         "fields": "[]",
         "fieldAttrs": "{}",
-        "fieldFormatMap": "{}",
+        # Kibana's own format is so long that tables cut it off.
+        "fieldFormatMap": _text({view.time_field: {"id": "date", "params": {"pattern": "YYYY-MM-DD HH:mm:ss"}}}),
         "runtimeFieldMap": "{}",
         "sourceFilters": "[]",
         "typeMeta": "{}",
@@ -66,7 +67,8 @@ def search(board: Dashboard, panel: Panel) -> Json:
         "description": panel.description,
         "columns": list(panel.columns),
         "sort": [["@timestamp", "desc"]],
-        "grid": {},
+        "grid": {"columns": {"@timestamp": {"width": 170}}},
+        "rowHeight": 0,
         "hideChart": True,
         "isTextBasedQuery": False,
         "timeRestore": False,
@@ -82,7 +84,9 @@ def dashboard(board: Dashboard, types: Mapping[str, FieldTypes]) -> Json:
     panels, references = [], []
     for panel in board.panels:
         placed = {"panelIndex": panel.id, "gridData": {**vars(panel.grid), "i": panel.id}, "title": panel.title}
-        config: Json = {"enhancements": {}, "hidePanelTitles": False} | _time(panel.time)
+        # A metric shows its own label; the title is kept where it carries the description.
+        untitled = panel.chart == "metric" and not panel.description
+        config: Json = {"enhancements": {}, "hidePanelTitles": untitled} | _time(panel.time)
         if panel.chart == "search":
             name = f"panel_{panel.id}"
             panels.append(placed | {"type": "search", "panelRefName": name, "embeddableConfig": config})
@@ -100,7 +104,7 @@ def dashboard(board: Dashboard, types: Mapping[str, FieldTypes]) -> Json:
         "timeFrom": board.time.start,
         "timeTo": board.time.end,
         "refreshInterval": REFRESH,
-        "optionsJSON": _text({"useMargins": True, "syncColors": True, "syncCursor": True, "syncTooltips": False}),
+        "optionsJSON": _text({"useMargins": True, "syncColors": False, "syncCursor": True, "syncTooltips": False}),
         "panelsJSON": _text(panels),
         "kibanaSavedObjectMeta": {"searchSourceJSON": _text({"query": _query(""), "filter": []})},
     }

@@ -83,7 +83,7 @@ class Metric:
 class Bucket:
     """What the documents are divided by.
 
-    `interval` is the shortest that a bar may be, or such as 1M; Kibana makes longer ones where there were too many.
+    `interval` is how long bars are, or such as 1M; Kibana makes longer ones only where there were too many.
     `rest` adds the documents without the field, and those beyond `size`.
     """
 
