@@ -16,7 +16,7 @@ import base64
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.elasticsearch_api import HASH, OPTIONS, Cluster, Refused, hash_of
+from ansible.module_utils.service_api import HASH, OPTIONS, Cluster, Refused, hash_of, outcome
 
 DOCUMENTATION = r"""
 module: elasticsearch_resources
@@ -156,9 +156,7 @@ def main() -> None:
             changes += more
     except Refused as error:
         module.fail_json(msg=str(error))
-    module.exit_json(
-        changed=bool(changes), changes=changes, diff={"prepared": "".join(f"+ {c}\n" for c in changes)}, **result
-    )
+    module.exit_json(**outcome(changes), **result)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,9 @@ import json
 import uuid
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.elasticsearch_api import OPTIONS, basic
-from ansible.module_utils.urls import open_url
+from ansible.module_utils.service_api import OPTIONS, Refused, Service, outcome
 
 DOCUMENTATION = r"""
 module: kibana_saved_objects
@@ -46,28 +44,14 @@ Key = tuple[str, str]
 """Type and id."""
 
 
-class Refused(Exception):
-    """Kibana refused a request or an object; the text says which and why."""
+class Kibana(Service):
+    """One Kibana."""
 
-
-class Kibana:
-    """Requests to one Kibana, as one user."""
-
-    def __init__(self, params: dict[str, Any]) -> None:
-        self._url, self._ca = params["url"].rstrip("/"), params["ca_file"]
-        self._headers = {"Authorization": basic(params["username"], params["password"]), "kbn-xsrf": "login-pipeline"}
+    timeout_s = 120
 
     def call(self, path: str, data: str, content_type: str = "application/json") -> Any:
         """The parsed answer to a POST. Raises Refused."""
-        headers = {**self._headers, "Content-Type": content_type}
-        try:
-            return json.load(
-                open_url(self._url + path, method="POST", data=data, ca_path=self._ca, timeout=120, headers=headers)
-            )
-        except HTTPError as error:
-            raise Refused(f"POST {path}: {error.code}: {error.read().decode(errors='replace')[:1000]}") from error
-        except (URLError, OSError) as error:
-            raise Refused(f"POST {self._url}{path}: {error}") from error
+        return self.request("POST", path, data, {"Content-Type": content_type, "kbn-xsrf": "login-pipeline"})
 
     def present(self, keys: list[Key]) -> set[Key]:
         """Those of `keys` that are there."""
@@ -143,7 +127,7 @@ def main() -> None:
         changes = apply(Kibana(params), shipped(params["objects"]), Path(params["record"]), module.check_mode)
     except Refused as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(changes), changes=changes, diff={"prepared": "".join(f"+ {c}\n" for c in changes)})
+    module.exit_json(**outcome(changes))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from faults import Fault
-from pipeline import Pipeline
+from pipeline import UNITS, Pipeline
 from scene import Scene
 from traffic import Traffic
 
@@ -66,3 +68,13 @@ class Breakage:
         assert stored.dead == self._traffic.dead
         found = self._pipeline.audit()
         assert found["balanced"] and found["not_read_yet"] == 0, found
+
+
+@contextmanager
+def breaking(pipeline: Pipeline, traffic: Traffic, seed: int, outage: tuple[float, float]) -> Iterator[Breakage]:
+    """Give a Breakage; then have all services run, whatever has become of them."""
+    try:
+        yield Breakage(pipeline, traffic, seed, outage)
+    finally:
+        pipeline.systemctl("start", *UNITS)
+        pipeline.systemctl("reset-failed", *UNITS)  # the restarts after the kills are no longer of interest

@@ -97,3 +97,11 @@ class Pipeline:
         """Stop the producer; return the account and how many events the producer has had acknowledged."""
         self.systemctl("stop", "login-producer")
         return self.ledger.settled(), self.acknowledged()
+
+    @contextmanager
+    def still(self) -> Iterator[Account]:
+        """Let nothing be sent; give the account; then have all services run, whatever has become of them."""
+        try:
+            yield self.stand_still()[0]
+        finally:
+            self.systemctl("start", *UNITS)

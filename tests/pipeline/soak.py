@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from breakage import Breakage
+from breakage import Breakage, breaking
 from faults import FAULTS, MINUTES_LONG
-from pipeline import UNITS, Pipeline
+from pipeline import Pipeline
 from traffic import Traffic
 
 OUTAGE_SECONDS = (1.0, 60.0)
@@ -17,11 +17,8 @@ OUTAGE_SECONDS = (1.0, 60.0)
 
 @pytest.fixture
 def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breakage]:
-    try:
-        yield Breakage(pipeline, traffic, seed, OUTAGE_SECONDS)
-    finally:
-        pipeline.systemctl("start", *UNITS)
-        pipeline.systemctl("reset-failed", *UNITS)  # the restarts after the kills are no longer of interest
+    with breaking(pipeline, traffic, seed, OUTAGE_SECONDS) as made:
+        yield made
 
 
 def test_soak(breakage: Breakage, request: pytest.FixtureRequest) -> None:

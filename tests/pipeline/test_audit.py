@@ -12,7 +12,7 @@ from deployment import Deployment
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 from kafka import KafkaProducer
-from pipeline import UNITS, Pipeline
+from pipeline import Pipeline
 from waiting import wait_until
 
 NEW_WINDOWS = ("window_seconds = 60", "window_seconds = 300")
@@ -23,12 +23,9 @@ def still(pipeline: Pipeline, deployment: Deployment, kafka: Callable[[str], dic
     """Let nothing be written meanwhile; there is one dead letter at least."""
     with closing(KafkaProducer(**kafka("producer"), acks="all")) as producer:
         producer.send(deployment.topic, b"no event").get(timeout=60)
-    try:
-        pipeline.stand_still()
+    with pipeline.still():
         pipeline.systemctl("stop", "login-consumer")
         yield
-    finally:
-        pipeline.systemctl("start", *UNITS)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from dashboard_builder.queries import Query, queries, rows
 from dashboard_builder.source import Metric, Panel, Source
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
-from pipeline import UNITS, Pipeline
+from pipeline import Pipeline
 from playbook import ROOT
 
 SOURCE = Source.read(ROOT / "kibana_exports")
@@ -26,11 +26,8 @@ TIMES = ("@timestamp", "window_start", "window_end", "ingested", "event.ingested
 @pytest.fixture(scope="module")
 def now(pipeline: Pipeline) -> Iterator[datetime]:
     """Let nothing be written; the ranges end now."""
-    try:
-        pipeline.stand_still()
+    with pipeline.still():
         yield datetime.now(UTC).replace(microsecond=0)
-    finally:
-        pipeline.systemctl("start", *UNITS)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from account import Account, Ledger
 from deployment import Deployment
 from elasticsearch import Elasticsearch
 from kafka import KafkaProducer
+from pipeline import Pipeline
 from testinfra.host import Host
 
 MINUTE, DAY = 60, 86_400
@@ -162,13 +163,10 @@ def test_consumer_check_finds_every_hop_well(host: Host, elastic: Elasticsearch)
 
 
 @pytest.fixture
-def quiet(host: Host, ledger: Ledger) -> Iterator[Account]:
+def quiet(pipeline: Pipeline) -> Iterator[Account]:
     """Stop the producer until the end of the test; give the account when all that it has sent is dealt with."""
-    host.check_output("systemctl stop login-producer")
-    try:
-        yield ledger.settled()
-    finally:
-        host.check_output("systemctl start login-producer")
+    with pipeline.still() as account:
+        yield account
 
 
 def test_the_producers_status_tells_that_it_sends(host: Host) -> None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from breakage import Breakage
+from breakage import Breakage, breaking
 from faults import FAULTS, Fault, kafka_away
-from pipeline import UNITS, Pipeline
+from pipeline import Pipeline
 from traffic import Traffic
 
 OUTAGE_SECONDS = (5.0, 5.0)
@@ -16,11 +16,8 @@ OUTAGE_SECONDS = (5.0, 5.0)
 
 @pytest.fixture(scope="module")
 def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breakage]:
-    try:
-        yield Breakage(pipeline, traffic, seed, OUTAGE_SECONDS)
-    finally:
-        pipeline.systemctl("start", *UNITS)
-        pipeline.systemctl("reset-failed", *UNITS)  # the restarts after the kills are no longer of interest
+    with breaking(pipeline, traffic, seed, OUTAGE_SECONDS) as made:
+        yield made
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)

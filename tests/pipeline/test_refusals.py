@@ -188,6 +188,14 @@ def test_the_consumers_key_reads_its_indices(as_consumer: Elasticsearch) -> None
     assert as_consumer.count(index="login-events-*")["count"] > 0
 
 
+def check_forbidden(client: Elasticsearch, method: str, path: str, body: Any) -> None:
+    """The request is refused for want of rights; {events} in its path is an index that is there."""
+    headers = {"accept": "application/json", "content-type": "application/json"}
+    events = max(client.indices.get(index="login-events-*").body)
+    with pytest.raises(AuthorizationException):
+        client.perform_request(method, path.format(events=events), headers=headers, body=body)
+
+
 @pytest.fixture(scope="module", params=["analyst", "dashboard-admin"])
 def as_reader(request: pytest.FixtureRequest, deployment: Deployment, tunnel: Tunnel) -> Elasticsearch:
     """Each of the users who look at the data."""
@@ -219,10 +227,7 @@ def test_readers_read_the_pipelines_indices(as_reader: Elasticsearch) -> None:
     ],
 )
 def test_readers_only_read(method: str, path: str, body: Any, as_reader: Elasticsearch) -> None:
-    headers = {"accept": "application/json", "content-type": "application/json"}
-    events = max(as_reader.indices.get(index="login-events-*").body)
-    with pytest.raises(AuthorizationException):
-        as_reader.perform_request(method, path.format(events=events), headers=headers, body=body)
+    check_forbidden(as_reader, method, path, body)
 
 
 # Harmless even where it is allowed: what is named is not there. {events} is an index that is there.
@@ -244,7 +249,4 @@ def test_readers_only_read(method: str, path: str, body: Any, as_reader: Elastic
     ],
 )
 def test_the_consumers_key_does_only_its_job(method: str, path: str, body: Any, as_consumer: Elasticsearch) -> None:
-    headers = {"accept": "application/json", "content-type": "application/json"}
-    events = max(as_consumer.indices.get(index="login-events-*").body)
-    with pytest.raises(AuthorizationException):
-        as_consumer.perform_request(method, path.format(events=events), headers=headers, body=body)
+    check_forbidden(as_consumer, method, path, body)

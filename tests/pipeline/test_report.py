@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from elasticsearch import Elasticsearch
-from pipeline import UNITS, Pipeline
+from pipeline import Pipeline
 from testinfra.host import Host
 
 PAGE = "/var/lib/login-report/report.html"
@@ -33,11 +33,8 @@ def test_the_unit_writes_the_page_and_its_charts(host: Host) -> None:
 @pytest.fixture
 def still(pipeline: Pipeline) -> Iterator[None]:
     """Let nothing be written meanwhile."""
-    try:
-        pipeline.stand_still()
+    with pipeline.still():
         yield
-    finally:
-        pipeline.systemctl("start", *UNITS)
 
 
 @pytest.mark.usefixtures("still")

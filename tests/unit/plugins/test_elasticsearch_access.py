@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from ansible.module_utils.elasticsearch_api import basic
+from ansible.module_utils.service_api import basic
 from elasticsearch_access import role_changes, token_change, user_changes
 
 READER = {"indices": [{"names": ["login-*"], "privileges": ["read"]}]}

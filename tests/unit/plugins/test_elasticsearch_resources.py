@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from ansible.module_utils.elasticsearch_api import HASH, Refused, hash_of
+from ansible.module_utils.service_api import HASH, Refused, hash_of
 from elasticsearch_resources import template_changes
 
 KEYWORD, DATE = {"type": "keyword"}, {"type": "date"}
