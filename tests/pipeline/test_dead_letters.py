@@ -6,8 +6,10 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from account import Ledger
 from deployment import Deployment
 from elasticsearch import Elasticsearch
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from pipeline import Pipeline
 from testinfra.host import Host
 
 LETTERS = "login-dead-letters-*"
@@ -203,6 +206,66 @@ def test_a_letter_that_was_perhaps_sent_waits_for_again(
     mark = letter(bad.places["by_reason"])["_source"]["replay"]
     assert mark["state"] == "sent"
     ledger.wait_for(ends_of([(mark["partition"], mark["offset"])]))
+
+
+@pytest.fixture
+def odd_month(elastic: Elasticsearch) -> Iterator[datetime]:
+    """Give a month whose index, unlike the template, takes numbers only for browsers."""
+    there = elastic.indices.get(index="login-events-*").body
+    months = (datetime.now(UTC) - timedelta(days=30 * back) for back in range(2, 12))
+    month = next(each for each in months if f"login-events-{each:%Y.%m}" not in there)
+    index = f"login-events-{month:%Y.%m}"
+    numbers = {"properties": {"user_agent": {"properties": {"name": {"type": "long"}}}}}
+    elastic.indices.create(index=index, mappings=numbers)
+    yield month
+    kinds = elastic.indices.get_field_mapping(index="login-events-*", fields="user_agent.name").body
+    if kinds.get(index, {}).get("mappings", {})["user_agent.name"]["mapping"]["name"]["type"] == "long":
+        elastic.indices.delete(index=index)  # the test has failed before its cure
+
+
+def test_a_document_that_elasticsearch_refuses_costs_no_other_and_can_be_replayed(
+    odd_month: datetime,
+    deployment: Deployment,
+    elastic: Elasticsearch,
+    pipeline: Pipeline,
+    kafka: Options,
+    letter: Callable[[Place], dict[str, Any]],
+) -> None:
+    marker, now = f"refused-{uuid.uuid4().hex[:12]}", datetime.now(UTC)
+    times = {"before": now, "odd": odd_month, "after": now}
+    places = {}
+    with closing(KafkaProducer(**kafka("producer"), acks="all")) as producer:
+        for name, time in times.items():
+            event = {
+                "event_id": f"{marker}-{name}",
+                "user_id": marker,
+                "timestamp": time.isoformat(),
+                "browser": "Opera",
+            }
+            told = producer.send(deployment.topic, json.dumps(event).encode(), key=marker.encode()).get(timeout=SECONDS)
+            places[name] = (told.partition, told.offset)
+    pipeline.ledger.wait_for(ends_of(places.values()))
+
+    def stored() -> set[str]:
+        elastic.indices.refresh(index="login-events-*")
+        hits = elastic.search(index="login-events-*", query={"term": {"user.id": marker}})["hits"]["hits"]
+        return {hit["_id"].removeprefix(f"{marker}-") for hit in hits}
+
+    assert stored() == {"before", "after"}
+    refused = letter(places["odd"])
+    assert refused["_source"]["reason"] == "refused"
+    assert refused["_source"]["detail"].startswith("400 document_parsing_exception: ")
+    assert "user_agent.name" in refused["_source"]["detail"]
+
+    elastic.indices.delete(
+        index=f"login-events-{odd_month:%Y.%m}"
+    )  # the cure; the next event makes it from the template
+    pipeline.host.check_output("login-consumer dead replay %s", refused["_id"])
+    mark = letter(places["odd"])["_source"]["replay"]
+    pipeline.ledger.wait_for(ends_of([(mark["partition"], mark["offset"])]))
+    assert stored() == {"before", "odd", "after"}
+    found = pipeline.audit()
+    assert found["balanced"], found
 
 
 def test_the_service_cannot_read_the_replays_password(host: Host, deployment: Deployment) -> None:

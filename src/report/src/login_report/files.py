@@ -24,16 +24,13 @@ def write(path: Path, content: bytes) -> None:
             os.fsync(descriptor)
         Path(temporary).replace(path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise NotWritten(
             f"{path} cannot be written: {error.strerror}; check that the folder {path.parent} is there, has space, "
             "and that this user may write to it"
         ) from None
-    except BaseException:  # told to stop
-        if temporary is not None:
+    finally:
+        if temporary is not None:  # there still, if it has not become the file
             Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def make_folder(path: Path) -> None:
