@@ -23,7 +23,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT / path) for path in ("tests/support", "tests/pipeline", "src/producer/src", "src/common/src")]
+sys.path += [
+    str(ROOT / path)
+    for path in ("tests/support", "tests/pipeline", "src/producer/src", "src/common/src", "src/formats/src")
+]
 warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
 
 from account import Ledger  # noqa: E402  (found by the path set above)

@@ -30,11 +30,12 @@ import orjson
 import pyarrow as pa
 from elasticsearch import Elasticsearch, OrjsonSerializer
 from login_common.times import iso
-from login_consumer.contract import Event, Limits, parse
 from login_consumer.settings import Settings, load_settings
 from login_consumer.sink import in_bulks
 from login_consumer.spark import kafka_options, session
 from login_consumer.worker import COLUMNS
+from login_formats import Event, Limits
+from login_formats.native import parse
 
 THREADS = 2  # as the consumer's workers have
 FIELDS = ["event_id", "user_id", "timestamp", "browser", "country", "source_ip", "user_agent", "outcome", "reason"]

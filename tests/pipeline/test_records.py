@@ -16,9 +16,10 @@ from account import Ledger
 from deployment import Deployment
 from elasticsearch import Elasticsearch
 from kafka import KafkaProducer
-from login_consumer.contract import Event, Limits, parse
-from login_consumer.reasons import Rejected
 from login_consumer.settings import Events
+from login_formats import Event, Limits
+from login_formats.native import parse
+from login_formats.reasons import Rejected
 from records import PLACE, Page, Row, Step, field, milliseconds
 
 PAGE = Page()

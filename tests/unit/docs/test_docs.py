@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from login_consumer.reasons import Reason
+from login_formats.reasons import Reason
 
 REPOSITORY = Path(__file__).parents[3]
 README = REPOSITORY / "README.md"

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from login_consumer.counts import Counts, OffsetRange, age_bucket, joined, missing, percentile
 from login_consumer.documents import WindowKey
-from login_consumer.reasons import Reason
+from login_formats.reasons import Reason
 
 KEY = WindowKey(60_000, "DE", None, "success")
 

@@ -24,7 +24,7 @@ from login_consumer.dead_letters import (
     to_send,
 )
 from login_consumer.dead_view import plan_lines
-from login_consumer.reasons import Reason
+from login_formats.reasons import Reason
 
 SETTINGS = """
 [kafka]

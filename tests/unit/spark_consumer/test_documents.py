@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from login_consumer.contract import Event
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import (
     DEAD_LETTERS,
@@ -29,7 +28,8 @@ from login_consumer.documents import (
     window_key,
 )
 from login_consumer.progress import Batch, Progress, Times, progress_lines
-from login_consumer.reasons import Reason, Rejected
+from login_formats import Event
+from login_formats.reasons import Reason, Rejected
 
 TEN = 1_772_359_200_000  # 2026-03-01T10:00:00Z
 NEW_YEAR = 1_767_225_600_000  # 2026-01-01T00:00:00Z

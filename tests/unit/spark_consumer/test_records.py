@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from login_consumer.contract import Limits, parse
 from login_consumer.documents import Document, Origin, Topic, event_document, window_key
-from login_consumer.reasons import Reason, Rejected
 from login_consumer.settings import Events
+from login_formats import Limits
+from login_formats.native import parse
+from login_formats.reasons import Reason, Rejected
 from records import PAGE as PAGE_FILE
 from records import PLACE, Page, Row, Step, field
 
@@ -90,7 +91,8 @@ def test_times_mean_the_same_in_every_zone(zone: str) -> None:
 
 def test_every_reason_has_its_record() -> None:
     told = {row.reason for row in [*PAGE.rows, *STEPS] if row.becomes == "dead"}
-    assert set(Reason) - told == {Reason.REFUSED}, "REFUSED is tested with the worker"
+    others = {Reason.FORMAT_UNKNOWN, Reason.HEADER_INVALID, Reason.NOT_A_LINE, Reason.SEVERAL_EVENTS}
+    assert set(Reason) - told == others | {Reason.REFUSED}, "REFUSED is tested with the worker, others with the formats"
     assert told < set(Reason)
 
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 from elasticsearch import Elasticsearch
 from login_common.elastic import FAILURES, Unavailable, cause, connect
 from login_common.settings import SettingsError
+from login_formats import Event
 
-from login_consumer.contract import Event
 from login_consumer.documents import EVENTS, Document, Origin, Topic, event_document
 from login_consumer.hops import Hop, HopFailed, network_hops
 from login_consumer.kafka_side import kafka_hops, lasting_cause, topic_ends

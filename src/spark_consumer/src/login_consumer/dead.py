@@ -10,6 +10,7 @@ from typing import Any
 from login_common.settings import SettingsError
 from login_common.text import printable
 from login_common.times import add_time_options
+from login_formats.reasons import Reason
 
 from login_consumer import dead_view
 from login_consumer.dead_letters import (
@@ -27,7 +28,6 @@ from login_consumer.dead_letters import (
     unknown,
 )
 from login_consumer.dead_replay import Replay, ReplayStopped
-from login_consumer.reasons import Reason
 from login_consumer.replay_sender import ReplaySender
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink

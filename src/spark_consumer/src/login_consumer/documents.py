@@ -11,9 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 from login_common.times import END_OF_TIME, iso
-
-from login_consumer.contract import Event
-from login_consumer.reasons import Rejected
+from login_formats import Event
+from login_formats.reasons import Rejected
 
 EVENTS, METRICS, DEAD_LETTERS, PIPELINE = (
     "login-events",

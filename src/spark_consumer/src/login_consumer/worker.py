@@ -11,11 +11,12 @@ from typing import NamedTuple
 import pyarrow as pa
 from login_common.elastic import Unavailable
 from login_common.settings import SettingsError
+from login_formats import Event, Limits
+from login_formats.native import parse
+from login_formats.reasons import Reason, Rejected
 
-from login_consumer.contract import Event, Limits, parse
 from login_consumer.counts import Counts, OffsetRange, age_bucket
 from login_consumer.documents import Document, Origin, Topic, dead_letter, event_document, window_key
-from login_consumer.reasons import Reason, Rejected
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink, none_refused

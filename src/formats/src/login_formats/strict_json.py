@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from login_consumer.reasons import Reason, Rejected
+from login_formats.reasons import Reason, Rejected
 
 MAX_BYTES = 1 << 20
 

@@ -3,7 +3,7 @@
 
 from login_common.times import NotATime, WithoutZone, rfc3339_ms
 
-from login_consumer.reasons import Reason, Rejected
+from login_formats.reasons import Reason, Rejected
 
 # Below this an epoch number counts seconds (until the year 5138), from here on milliseconds (since 1973).
 _FIRST_MS = 100_000_000_000

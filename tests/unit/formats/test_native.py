@@ -2,8 +2,9 @@
 """What docs/records.md cannot say with fixed bytes: an event's time against the record's arrival."""
 
 import pytest
-from login_consumer.contract import Limits, parse
-from login_consumer.reasons import Reason, Rejected
+from login_formats import Limits
+from login_formats.native import parse
+from login_formats.reasons import Reason, Rejected
 
 NOW = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 DAY = 86_400_000

@@ -32,6 +32,11 @@ class Reason(StrEnum):
     NOT_AN_OBJECT = "not_an_object", "the JSON value is no object"
     DOUBLE_ENCODED = "double_encoded", "the value is a JSON string that holds JSON"
     DUPLICATE_KEY = "duplicate_key", "an object has the same key twice"
+    # the format and the headers
+    FORMAT_UNKNOWN = "format_unknown", "the header login-format names no known format"
+    HEADER_INVALID = "header_invalid", "a header login-id, login-timezone or login-written-before cannot be used"
+    NOT_A_LINE = "not_a_line", "the value is not one line of the format, such as a syslog line"
+    SEVERAL_EVENTS = "several_events", "the value stands for several events: login-producer would take it apart"
     # the fields
     EVENT_ID_TYPE = "event_id_type", "event_id is not a string"
     EVENT_ID_LENGTH = "event_id_length", "event_id is empty or longer than 512 bytes"
@@ -47,7 +52,7 @@ class Reason(StrEnum):
     )
     COUNTRY_UNKNOWN = "country_unknown", "country is neither a two-letter code nor a known English name"
     OUTCOME_UNKNOWN = "outcome_unknown", "outcome is neither success nor failure"
-    FIELD_TYPE = "field_type", "an optional field is not a string"
+    FIELD_TYPE = "field_type", "a field has another type than the format says"
     FIELD_LENGTH = "field_length", "user_id or browser is longer than an index key may be"
     # the store
     REFUSED = "refused", "Elasticsearch refused the document; its own reason is in detail"

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A login event, and what every format's events must keep to."""
+
+import ipaddress
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from login_formats.countries import country_code
+from login_formats.fields import FIELDS
+from login_formats.reasons import Reason, Rejected
+
+MAX_ID_BYTES = 512  # Elasticsearch's limit for _id
+MAX_BROWSER_BYTES = 256  # part of the id of a metric document
+_BYTES_PER_CHARACTER = 4  # at most, in UTF-8
+OUTCOMES = ("success", "failure", "unknown")
+
+
+class NotALogin(Exception):
+    """The record keeps to its format, but tells of something else than a login: it is counted, and stored nowhere."""
+
+
+class Limits(NamedTuple):
+    """How far an event's time may be from its arrival, in milliseconds."""
+
+    max_future: int
+    max_age: int
+
+    def check(self, timestamp: int, arrival: int) -> None:
+        """Raise Rejected if the time is too far from its arrival; both in milliseconds since 1970."""
+        if timestamp > arrival + self.max_future:
+            raise Rejected(Reason.TIMESTAMP_IN_FUTURE)
+        if timestamp < arrival - self.max_age:
+            raise Rejected(Reason.TIMESTAMP_OUT_OF_RANGE)
+
+
+class Event(NamedTuple):
+    """A valid login event; the time in milliseconds since 1970, absent values None."""
+
+    id: str | None
+    user_id: str | None
+    timestamp: int
+    browser: str | None
+    country: str | None
+    outcome: str
+    source_address: str | None
+    source_ip: str | None
+    user_agent: str | None
+    reason: str | None
+    more: Mapping[str, Any] | None = None
+    """Further fields by their ECS name, as in "user.name"; the names and types are those of fields.FIELDS."""
+
+
+OWN = {
+    "event.id": "id",
+    "user.id": "user_id",
+    "@timestamp": "timestamp",
+    "user_agent.name": "browser",
+    "source.geo.country_iso_code": "country",
+    "event.outcome": "outcome",
+    "source.address": "source_address",
+    "user_agent.original": "user_agent",
+    "event.reason": "reason",
+}
+"""The ECS names of an event's own attributes."""
+
+
+def event(fields: Mapping[str, Any]) -> Event:
+    """Return the event of `fields`: ECS names (of fields.FIELDS) to values; None and "" are the same as absent.
+
+    "@timestamp" is in milliseconds since 1970. "source.ip" is made from "source.address", "related.*" of what there
+    is; a country's name becomes its code, where it is one that is known.
+    Raises Rejected.
+    """
+    present = {name: _checked(name, value) for name, value in fields.items() if value is not None and value != ""}
+    if "@timestamp" not in present:
+        raise Rejected(Reason.TIMESTAMP_MISSING)
+    outcome = present.setdefault("event.outcome", "unknown")
+    if outcome not in OUTCOMES:
+        raise Rejected(Reason.OUTCOME_UNKNOWN)
+    for name, limit in (("event.id", MAX_ID_BYTES), ("user.id", MAX_ID_BYTES), ("user_agent.name", MAX_BROWSER_BYTES)):
+        if name in present and longer(present[name], limit):
+            raise Rejected(Reason.FIELD_LENGTH, f"{name} is longer than {limit} bytes")
+    _name_the_country(present)
+    address = present.get("source.address")
+    ip = address and ip_of(address)
+    users = [present[name] for name in ("user.id", "user.name", "user.email") if name in present]
+    if users:
+        present["related.user"] = list(dict.fromkeys(users))
+    if ip:
+        present["related.ip"] = [ip]
+    own = {attribute: present.pop(name, None) for name, attribute in OWN.items()}
+    return Event(**own, source_ip=ip, more=present or None)
+
+
+def _checked(name: str, value: Any) -> Any:
+    kind = FIELDS[name]
+    if kind.accepts(value):
+        return value
+    raise Rejected(Reason.FIELD_TYPE, f"{name} is not {kind.value}")
+
+
+def _name_the_country(present: dict[str, Any]) -> None:
+    code = present.get("source.geo.country_iso_code")
+    if code is not None:
+        known = country_code(code)
+        if known is None:
+            raise Rejected(Reason.COUNTRY_UNKNOWN)
+        present["source.geo.country_iso_code"] = known
+    elif known := country_code(present.get("source.geo.country_name", "")):
+        # a name that is not known stays a name: the login itself is none the worse
+        present["source.geo.country_iso_code"] = known
+
+
+def longer(text: str, limit: int) -> bool:
+    """Return whether `text` has more than `limit` bytes in UTF-8."""
+    # the first test spares nearly all texts the encoding
+    return len(text) * _BYTES_PER_CHARACTER > limit and len(text.encode()) > limit
+
+
+@lru_cache(maxsize=65536)
+def ip_of(address: str) -> str | None:
+    """Return the IP address that `address` is, as Elasticsearch takes it, or None if it is a name or anything else."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    # Elasticsearch refuses a zone such as %eth0
+    return address if "%" not in address else str(ip).partition("%")[0]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From nested JSON to ECS fields by a table: what every JSON format would otherwise repeat.
+
+A table has one row a field: its ECS name, and where its value comes from.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from login_formats.reasons import Reason, Rejected
+from login_formats.times import epoch_ms
+
+
+class Unfit(ValueError):
+    """A reader cannot take a value; the text goes on after the name of the value: "is not a string"."""
+
+
+class From(NamedTuple):
+    """Where a field's value comes from: a path of keys with dots between, and what reads the value there."""
+
+    path: str
+    read: Callable[[Any], Any] = lambda value: text(value)
+
+
+Table = Mapping[str, From | str | list[str] | bool]
+"""ECS names to where their values come from; anything but a From is the value itself, the same for all records."""
+
+
+def mapped(record: Mapping[str, Any], table: Table) -> dict[str, Any]:
+    """Return the ECS fields of `record` by `table`; what is missing or null, at any level, is left out.
+
+    Raises Rejected, with the path, if a value is of another type than its reader takes.
+    """
+    fields: dict[str, Any] = {}
+    for name, source in table.items():
+        value = source
+        if isinstance(source, From):
+            value = at(record, source.path)
+            if value is not None:
+                try:
+                    value = source.read(value)
+                except Unfit as error:
+                    raise Rejected(Reason.FIELD_TYPE, f"{source.path} {error}") from None
+        if value is not None and value != "":
+            fields[name] = value
+    return fields
+
+
+def at(record: Mapping[str, Any], path: str) -> Any:
+    """Return the value at `path` in nested objects, None if it or anything on the way is missing or null.
+
+    Raises Rejected if something on the way is no object.
+    """
+    value: Any = record
+    walked = ""
+    for key in path.split("."):
+        if value is None:
+            return None
+        if type(value) is not dict:
+            raise Rejected(Reason.FIELD_TYPE, f"{walked} is not an object")
+        value = value.get(key)
+        walked = f"{walked}.{key}" if walked else key
+    return value
+
+
+def text(value: Any) -> str:
+    """Read a string."""
+    if type(value) is not str:
+        raise Unfit("is not a string")
+    return value
+
+
+def identifier(value: Any) -> str:
+    """Read an id: a string, or an integer of up to 64 bits with all its digits."""
+    if type(value) is int:
+        return str(value)
+    if type(value) is not str:
+        raise Unfit("is neither a string nor an integer of up to 64 bits")
+    return value
+
+
+def whole(value: Any) -> int:
+    """Read an integer."""
+    if type(value) is not int:
+        raise Unfit("is not an integer")
+    return value
+
+
+def truth(value: Any) -> bool:
+    """Read true or false."""
+    if type(value) is not bool:
+        raise Unfit("is neither true nor false")
+    return value
+
+
+def time(value: Any) -> int:
+    """Read RFC 3339 text with a zone, or seconds or milliseconds since 1970, as milliseconds. Raises Rejected."""
+    return epoch_ms(value)
+
+
+def one_of(meanings: Mapping[str, Any], otherwise: Any = Unfit) -> Callable[[Any], Any]:
+    """Return a reader of words that stand for a value each; it gives `otherwise` for others, or refuses them."""
+
+    def read(value: Any) -> Any:
+        word = text(value)
+        if word in meanings:
+            return meanings[word]
+        if otherwise is Unfit:
+            raise Unfit(f"is none of {', '.join(meanings)}")
+        return otherwise
+
+    return read
+
+
+def unless(*nothing: str) -> Callable[[Any], str | None]:
+    """Return a reader of strings for which each of `nothing` stands for no value, such as "unknown"."""
+    return lambda value: None if value in nothing else text(value)

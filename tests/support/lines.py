@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the lines of a format become, as short as a table of tests needs it."""
+
+import json
+from typing import Any
+
+from login_common.times import iso, rfc3339_ms
+from login_formats import PLAIN, Limits, NotALogin, Reason, Rejected, Wrapper, read
+from login_formats.event import OWN
+from login_formats.wrapper import Arrival
+
+ARRIVAL = rfc3339_ms("2026-03-02T00:00:00Z")
+LIMITS = Limits(max_future=300_000, max_age=400 * 86_400_000)
+
+Line = bytes | str | dict[str, Any]
+
+
+def stored(format_: str, line: Line, wrapper: Wrapper = PLAIN, arrival: int = ARRIVAL) -> dict[str, Any]:
+    """Return the fields, by ECS name, that a line of a format is stored with; without event.original.
+
+    "@timestamp" is text. Raises Rejected, NotALogin.
+    """
+    event = read(_raw(line), Arrival(arrival, wrapper), LIMITS, format_)
+    fields = {name: getattr(event, attribute) for name, attribute in OWN.items()} | {"source.ip": event.source_ip}
+    fields |= {"@timestamp": iso(event.timestamp)} | dict(event.more or {})
+    original = fields.pop("event.original", None)
+    assert original in (None, _raw(line).decode(errors="replace"))
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def refused(format_: str, line: Line, wrapper: Wrapper = PLAIN, arrival: int = ARRIVAL) -> Reason | None:
+    """Return why a line is refused, None if it is not."""
+    try:
+        stored(format_, line, wrapper, arrival)
+    except Rejected as rejected:
+        return rejected.reason
+    return None
+
+
+def ignored(format_: str, line: Line) -> bool:
+    """Return whether a line keeps to its format and is no login."""
+    try:
+        stored(format_, line)
+    except NotALogin:
+        return True
+    return False
+
+
+def _raw(line: Line) -> bytes:
+    if isinstance(line, dict):
+        return json.dumps(line).encode()
+    return line.encode() if isinstance(line, str) else line
