@@ -132,9 +132,9 @@ def _(objects: Objects) -> None:
     of(objects, "search", "login-events-events")["references"] = []
 
 
-@breaks("login-events-events: field user.name does not exist")
+@breaks("login-events-events: field user.nickname does not exist")
 def _(objects: Objects) -> None:
-    of(objects, "search", "login-events-events")["attributes"]["columns"].append("user.name")
+    of(objects, "search", "login-events-events")["attributes"]["columns"].append("user.nickname")
 
 
 @breaks("login-events-events: field outcome does not exist")
@@ -144,11 +144,11 @@ def _(objects: Objects) -> None:
         source["query"]["query"] = 'outcome : "failure"'
 
 
-@breaks("control user-id has no field user.name to list")
+@breaks("control user-id has no field user.nickname to list")
 def _(objects: Objects) -> None:
     group = of(objects, "dashboard", "login-security")["attributes"]["controlGroupInput"]
     with opened(group, "panelsJSON") as controls:
-        controls["user-id"]["explicitInput"]["fieldName"] = "user.name"
+        controls["user-id"]["explicitInput"]["fieldName"] = "user.nickname"
 
 
 @breaks("timeRestore is not set")

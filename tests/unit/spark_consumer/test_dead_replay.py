@@ -15,7 +15,7 @@ from kafka.errors import (
 from kafka.future import Future
 from login_common.elastic import Unavailable
 from login_consumer.dead_letters import Found, scan
-from login_consumer.dead_replay import Counts, Outcome, Replay, ReplayStopped, batches
+from login_consumer.dead_replay import Counts, Outcome, Record, Replay, ReplayStopped, batches
 from login_consumer.replay_sender import ReplaySender
 from login_consumer.settings import Kafka
 from login_consumer.sink import CREATED, Item
@@ -92,12 +92,12 @@ class Sender:
         self._store, self._faults = store, {name.encode(): outcome for name, outcome in faults.items()}
         self.sent: list[bytes | None] = []
 
-    def send(self, records: Sequence[tuple[bytes | None, int]]) -> list[Outcome]:
+    def send(self, records: Sequence[Record]) -> list[Outcome]:
         self._store.log.append(f"send {len(records)}")
-        self.sent += [value for value, _ in records]
+        self.sent += [record.value for record in records]
         return [
-            self._faults.get(value or b"", Outcome(partition, 100 + number))
-            for number, (value, partition) in enumerate(records)
+            self._faults.get(record.value or b"", Outcome(record.partition, 100 + number))
+            for number, record in enumerate(records)
         ]
 
 
@@ -221,9 +221,9 @@ class Producer:
     def partitions_for(self, topic: str) -> set[int]:
         return {0, 1}
 
-    def send(self, topic: str, value: bytes | None, key: bytes | None, partition: int | None) -> Any:
+    def send(self, topic: str, value: bytes | None, **options: Any) -> Any:
         result = self.results.pop(0)
-        self.sent.append((value, key, partition))
+        self.sent.append((value, options["key"], options["partition"], options["headers"]))
         if isinstance(result, MessageSizeTooLargeError) and result.args == ("at once",):
             raise result
         future = Future()
@@ -254,8 +254,9 @@ def kafka(tmp_path: Any) -> Kafka:
 def test_values_go_where_they_were_and_a_missing_one_gets_a_key(kafka: Kafka) -> None:
     producer = Producer(Place, Place)
     sender = ReplaySender(kafka, lambda **options: producer if options["acks"] == "all" else None)
-    assert sender.send([(b"x", 1), (None, 7)]) == [Outcome(1, 9), Outcome(1, 9)]
-    assert producer.sent == [(b"x", None, 1), (None, b"", None)]
+    headers = [("login-format", b"okta"), ("note", None)]
+    assert sender.send([Record(b"x", 1, headers), Record(None, 7)]) == [Outcome(1, 9), Outcome(1, 9)]
+    assert producer.sent == [(b"x", None, 1, headers), (None, b"", None, [])]
     assert not producer.closed
 
 
@@ -273,10 +274,10 @@ def test_only_a_clear_refusal_is_told_as_one(kafka: Kafka, results: list[Any], u
     producers = [Producer(*results), Producer(Place)]
     made = iter(producers)
     sender = ReplaySender(kafka, lambda **_: next(made))
-    outcomes = sender.send([(b"x", 0)] * len(results))
+    outcomes = sender.send([Record(b"x", 0)] * len(results))
     assert [outcome.unclear if outcome.fault else None for outcome in outcomes] == unclear
     assert producers[0].closed, "a producer that has failed is not used again"
-    assert sender.send([(b"x", 0)]) == [Outcome(1, 9)]
+    assert sender.send([Record(b"x", 0)]) == [Outcome(1, 9)]
 
 
 def test_kafka_away_is_told_with_its_cause(kafka: Kafka) -> None:

@@ -29,6 +29,8 @@ from login_consumer.documents import (
 )
 from login_consumer.progress import Batch, Progress, Times, progress_lines
 from login_formats import Event
+from login_formats.event import OWN
+from login_formats.fields import FIELDS, Kind
 from login_formats.reasons import Reason, Rejected
 
 TEN = 1_772_359_200_000  # 2026-03-01T10:00:00Z
@@ -43,6 +45,15 @@ def full_event() -> dict[str, Any]:
     return dict(json.loads(event_document(FULL, ORIGIN, "month", True, TEN).source))
 
 
+VALUES = {Kind.TEXT: "x", Kind.WHOLE: 1, Kind.NUMBER: 0.5, Kind.TRUTH: True, Kind.TEXTS: ["x"]}
+
+
+def fullest_event() -> dict[str, Any]:
+    """Return an event that has every field there is."""
+    more = {name: VALUES[kind] for name, kind in FIELDS.items() if name not in OWN}
+    return dict(json.loads(event_document(FULL._replace(more=more), ORIGIN, "month", True, TEN).source))
+
+
 def full_metric() -> dict[str, Any]:
     line = metric_update(window_key(FULL, 60_000), 3, 60_000, "lineage", 4).splitlines()[1]
     return dict(json.loads(line)["upsert"])
@@ -51,7 +62,8 @@ def full_metric() -> dict[str, Any]:
 def full_letter() -> dict[str, Any]:
     # what a replay adds later
     replay = {"replay": {"state": "sent", "started": TEN, "at": TEN, "partition": 2, "offset": 7}}
-    return json.loads(dead_letter(Rejected(Reason.NOT_JSON), b"\xff", ORIGIN, TEN).source) | replay
+    headers = [("login-format", b"sshd")]
+    return json.loads(dead_letter(Rejected(Reason.NOT_JSON), b"\xff", ORIGIN, TEN, headers).source) | replay
 
 
 def full_progress() -> dict[str, Any]:
@@ -103,7 +115,7 @@ def mapped(name: str) -> tuple[set[str], set[str]]:
 @pytest.mark.parametrize(
     ("name", "document"),
     [
-        (EVENTS, full_event()),
+        (EVENTS, fullest_event()),
         (METRICS, full_metric() | {"rebuild": "a mark"}),
         (DEAD_LETTERS, full_letter()),
         (PIPELINE, full_progress()),
@@ -133,6 +145,15 @@ def test_event_in_ecs() -> None:
         "user_agent": {"name": "Firefox", "original": "Mozilla/5.0"},
         "login": {"late": True, "kafka": {"topic": "login-events", "topic_id": "T1", "partition": 2, "offset": 77}},
     }
+
+
+@pytest.mark.parametrize("event", [FULL, BARE, FULL._replace(user_id=None)])
+def test_both_ways_to_a_document_give_the_same(event: Event) -> None:
+    for late in (True, False):
+        quick = event_document(event, ORIGIN, "month", late, TEN)
+        slow = event_document(event._replace(more={}), ORIGIN, "month", late, TEN)
+        assert json.loads(quick.source) == json.loads(slow.source)
+        assert (quick.target, quick.id) == (slow.target, slow.id)
 
 
 def test_absent_fields_are_absent() -> None:

@@ -180,24 +180,32 @@ def test_what_an_operator_must_cure_is_given_back_at_once(
 
 
 def stored(id_: str, offset: int) -> dict[str, Any]:
-    place = {"login": {"kafka": {"topic": "login-events", "topic_id": "T1", "partition": 0, "offset": offset}}}
-    return {"_index": "login-events-2026.03", "_id": id_, "found": True, "_source": place}
+    source = {
+        "@timestamp": "2026-03-01T10:00:00.000Z",
+        "event": {"outcome": "failure"},
+        "user_agent": {"name": "Firefox"},
+        "login": {"kafka": {"topic_id": "T1", "partition": 0, "offset": offset}},
+    }
+    return {"_index": "login-events-2026.03", "_id": id_, "found": True, "_source": source}
 
 
 def test_a_replica_that_lags_is_asked_again(sink_with: Callable[[Client], Sink]) -> None:
     missing = {"_index": "login-events-2026.03", "_id": "b", "found": False}
     client = Client({"docs": [stored("a", 1), missing]}, {"docs": [stored("a", 1), stored("b", 2)]})
-    assert sink_with(client).places(documents("a", "b")) == [("T1", 0, 1), ("T1", 0, 2)]
+    assert sink_with(client).stored(documents("a", "b")) == [
+        (("T1", 0, 1), 1_772_359_200_000, None, "Firefox", "failure"),
+        (("T1", 0, 2), 1_772_359_200_000, None, "Firefox", "failure"),
+    ]
 
 
 def test_a_document_that_cannot_be_read_gives_the_batch_back(sink_with: Callable[[Client], Sink]) -> None:
     client = Client(*[{"docs": [{"_index": "login-events-2026.03", "_id": "a", "found": False}]}] * 100)
     with pytest.raises(Unavailable, match="1 documents exist but cannot be read"):
-        sink_with(client).places(documents("a"))
+        sink_with(client).stored(documents("a"))
 
 
 def test_nothing_to_do_asks_nothing(sink_with: Callable[[Client], Sink]) -> None:
     client = Client()
     assert sink_with(client).create([]) == []
-    assert sink_with(client).places([]) == []
+    assert sink_with(client).stored([]) == []
     assert client.asked == []

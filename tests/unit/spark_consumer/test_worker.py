@@ -3,7 +3,7 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pytest
 from login_common.elastic import Unavailable
 from login_consumer import worker as worker_module
 from login_consumer.counts import Counts, OffsetRange
-from login_consumer.documents import Document, Place, Topic
+from login_consumer.documents import Document, Stored, Topic
 from login_consumer.settings import Settings
 from login_consumer.sink import CREATED, Item
 from login_consumer.worker import COLUMNS, Worker
@@ -41,9 +41,8 @@ class Store:
         self.documents[document.target, document.id] = json.loads(document.source)
         return CREATED
 
-    def places(self, documents: Sequence[Document]) -> list[Place]:
-        places = [self.documents[each.target, each.id]["login"]["kafka"] for each in documents]
-        return [Place(place["topic_id"], place["partition"], place["offset"]) for place in places]
+    def stored(self, documents: Sequence[Document]) -> list[Stored]:
+        return [Stored.of(self.documents[each.target, each.id]) for each in documents]
 
     def named(self, prefix: str) -> list[dict[str, Any]]:
         return [fields for (target, _), fields in self.documents.items() if target.startswith(prefix)]
@@ -61,7 +60,16 @@ def message(event_id: str | None, **changes: Any) -> bytes:
     return json.dumps(fields | changes).encode()
 
 
-def records(values: Sequence[bytes | None], first: int = 0, kind: int = LOG_APPEND_TIME) -> pa.RecordBatch:
+HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
+
+
+def records(
+    values: Sequence[bytes | None],
+    first: int = 0,
+    kind: int = LOG_APPEND_TIME,
+    headers: Mapping[str, bytes | None] | None = None,
+) -> pa.RecordBatch:
+    pairs = headers and [{"key": key, "value": value} for key, value in headers.items()]
     count = len(values)
     columns = [
         pa.array(values, pa.binary()),
@@ -69,6 +77,7 @@ def records(values: Sequence[bytes | None], first: int = 0, kind: int = LOG_APPE
         pa.array(range(first, first + count), pa.int64()),
         pa.array([NOW] * count, pa.int64()),
         pa.array([kind] * count, pa.int32()),
+        pa.array([pairs] * count, HEADERS),
     ]
     return pa.RecordBatch.from_arrays(columns, names=list(COLUMNS))
 
@@ -175,3 +184,56 @@ def test_a_producers_own_time_is_not_trusted(settings: Settings, store: Store, m
     monkeypatch.setattr(worker_module, "_now_ms", lambda: NOW + year)
     assert run(settings, records([ahead], kind=LOG_APPEND_TIME)).dead == {"timestamp_in_future": 1}
     assert run(settings, records([ahead], kind=CREATE_TIME)).indexed == 1
+
+
+OKTA = json.dumps(
+    {
+        "uuid": "okta-1",
+        "published": "2026-03-01T10:00:00Z",
+        "eventType": "user.session.start",
+        "actor": {"alternateId": "alice@example.org"},
+        "outcome": {"result": "FAILURE"},
+    }
+).encode()
+
+
+def test_a_header_tells_the_format(settings: Settings, store: Store) -> None:
+    counts = run(settings, records([OKTA], headers={"login-format": b"okta", "traceparent": b"x"}))
+    (fields,) = store.named("login-events")
+    assert (counts.indexed, fields["user"]["name"], fields["event"]["outcome"]) == (1, "alice@example.org", "failure")
+    assert fields["event"]["original"] == OKTA.decode()
+
+
+def test_without_a_header_the_setting_tells_the_format(settings: Settings, store: Store) -> None:
+    okta = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"format": "okta"})})
+    assert run(okta, records([OKTA, message("a")], first=0)).indexed == 1
+    assert run(okta, records([message("a")], first=5, headers={"login-format": b"native"})).indexed == 1
+
+
+def test_what_is_no_login_is_counted_and_stored_nowhere(settings: Settings, store: Store) -> None:
+    end = OKTA.replace(b"session.start", b"session.end")
+    counts = run(settings, records([end, OKTA], headers={"login-format": b"okta"}))
+    counts.check()
+    assert (counts.read, counts.indexed, counts.ignored, len(store.documents)) == (2, 1, 1, 1)
+
+
+def test_a_dead_letter_keeps_the_headers(settings: Settings, store: Store) -> None:
+    headers = {"login-format": b"guess", "note": None}
+    assert run(settings, records([message("a")], headers=headers)).dead == {"format_unknown": 1}
+    (letter,) = store.named("login-dead-letters")
+    value = base64.b64encode(b"guess").decode()
+    assert letter["headers"] == [{"key": "login-format", "value": value}, {"key": "note", "value": None}]
+    assert "okta" in letter["detail"]
+
+
+def test_an_event_without_an_id_has_that_of_the_header(settings: Settings, store: Store) -> None:
+    counts = run(settings, records([message(None), message("own"), message(None)], headers={"login-id": b"line-7"}))
+    assert (counts.indexed, counts.duplicates) == (2, 1)
+    assert {fields["event"]["id"] for fields in store.named("login-events")} == {"line-7", "own"}
+
+
+def test_a_replay_counts_an_event_as_what_it_is_stored(settings: Settings, store: Store) -> None:
+    run(settings, records([message("a", country="DE")]))
+    counts = run(settings, records([message("a", country="FR", browser="Firefox")]))
+    ((key, count),) = counts.windows.items()
+    assert (key.country, key.browser, count) == ("DE", None, 1)

@@ -4,7 +4,7 @@
 A format is never guessed: it is what the sender says, else what the consumer's settings say for the topic.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,6 +23,10 @@ WRITTEN_BEFORE = "login-written-before"
 """A time (RFC 3339) that the record is older than, from which times without a year take theirs."""
 
 
+Headers = Sequence[tuple[str, bytes | None]]
+"""The headers of a Kafka record, as they are."""
+
+
 class Wrapper(NamedTuple):
     """The headers of a record, read; what is not told is None."""
 
@@ -33,7 +37,7 @@ class Wrapper(NamedTuple):
     """Milliseconds since 1970."""
 
     @classmethod
-    def of(cls, headers: Iterable[tuple[str, bytes | None]]) -> "Wrapper":
+    def of(cls, headers: Headers) -> "Wrapper":
         """Return what `headers` say; those of others are left alone. Raises Rejected."""
         told = {name: _text(name, value) for name, value in headers if name in _NAMES}
         id_ = told.get(ID)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from elasticsearch import ApiError
 from login_common.elastic import Client, Query
 from login_common.times import iso
+from login_formats.wrapper import Headers
 
 from login_consumer.documents import DEAD_LETTERS
 from login_consumer.sink import Sink
@@ -72,6 +73,12 @@ class Letter:
         """The record's value; None if it had none."""
         raw = self.fields.get("raw")
         return None if raw is None else base64.b64decode(raw)
+
+    @property
+    def headers(self) -> Headers:
+        """The record's headers."""
+        pairs = self.fields.get("headers") or ()
+        return [(each["key"], None if each["value"] is None else base64.b64decode(each["value"])) for each in pairs]
 
     @property
     def state(self) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 from login_common.elastic import Unavailable
 from login_common.times import iso
+from login_formats.wrapper import Headers
 
 from login_consumer.dead_letters import SENDING, SENT, Found, Letter, read
 from login_consumer.sink import Item, Sink
@@ -27,6 +28,14 @@ class ReplayStopped(Exception):
     """The replay cannot go on; the text says why and what became of the letters at hand."""
 
 
+class Record(NamedTuple):
+    """What is sent: the value of a letter, where it was, and what its sender told beside it."""
+
+    value: bytes | None
+    partition: int
+    headers: Headers = ()
+
+
 class Outcome(NamedTuple):
     """Where a value came to stand in the topic, or why it does not; `unclear` if it perhaps does."""
 
@@ -39,7 +48,7 @@ class Outcome(NamedTuple):
 class Sender(Protocol):
     """The part of replay_sender.ReplaySender that is used here."""
 
-    def send(self, records: Sequence[tuple[bytes | None, int]]) -> list[Outcome]:
+    def send(self, records: Sequence[Record]) -> list[Outcome]:
         """Send values, each to a partition; return an outcome for each once all are settled."""
 
 
@@ -104,7 +113,9 @@ class Replay:
         marked = self._mark_sending(wanted)
         if not marked:
             return
-        outcomes = self._sender.send([(letter.raw, letter.fields["partition"]) for letter in marked])
+        outcomes = self._sender.send(
+            [Record(letter.raw, letter.fields["partition"], letter.headers) for letter in marked]
+        )
         sent = sum(not outcome.fault for outcome in outcomes)
         self._count(sent=sent)
         for letter, outcome in zip(marked, outcomes, strict=True):

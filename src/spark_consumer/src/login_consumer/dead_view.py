@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from login_common.text import printable
+from login_formats.wrapper import Headers
 
 from login_consumer.dead_letters import Letter, Listing, Plan
 
@@ -87,6 +88,7 @@ def letter_lines(letter: Letter) -> Iterator[str]:
         "place": _place(fields),
         "reason": fields["reason"],
         "detail": fields["detail"],
+        "headers": _headers(letter.headers),
         "replay": _replay(fields),
         "size": f"{fields['size']} bytes" if "size" in fields else "no value",
     }
@@ -98,6 +100,10 @@ def letter_lines(letter: Letter) -> Iterator[str]:
 
 def _place(fields: dict[str, Any]) -> str:
     return f"{fields['topic']}/{fields['partition']}/{fields['offset']}"
+
+
+def _headers(headers: Headers) -> str:
+    return ", ".join(f"{key}: {(value or b'').decode(errors='backslashreplace')}" for key, value in headers) or "none"
 
 
 def _replay(fields: dict[str, Any]) -> str:

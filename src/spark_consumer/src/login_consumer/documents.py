@@ -5,14 +5,17 @@ Ids and index names follow from the record or the event alone, so that a replay 
 """
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import orjson
-from login_common.times import END_OF_TIME, iso
+from login_common.times import END_OF_TIME, iso, rfc3339_ms
 from login_formats import Event
+from login_formats.event import OWN
 from login_formats.reasons import Rejected
+from login_formats.wrapper import Headers
 
 EVENTS, METRICS, DEAD_LETTERS, PIPELINE = (
     "login-events",
@@ -24,6 +27,8 @@ Period = Literal["month", "day"]
 
 SCHEMA = 1
 """Raised when documents are counted or laid out in another way, so that old and new ones do not fit together."""
+
+ECS_VERSION = "8.17.0"
 
 _HOUR_MS = 3_600_000
 
@@ -62,6 +67,31 @@ class Origin(NamedTuple):
     def id(self) -> str:
         """The id of a document that has no better one."""
         return f"{self.topic.id}-{self.partition}-{self.offset}"
+
+
+class Stored(NamedTuple):
+    """What an event that is stored counts as, and the place of the record that it is from."""
+
+    place: Place
+    timestamp: int
+    country: str | None
+    browser: str | None
+    outcome: str
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any]) -> "Stored":
+        """Return it from a document's fields, of which STORED_FIELDS are enough."""
+        kafka = source["login"]["kafka"]
+        return cls(
+            Place(kafka["topic_id"], kafka["partition"], kafka["offset"]),
+            rfc3339_ms(source["@timestamp"]),
+            source.get("source", {}).get("geo", {}).get("country_iso_code"),
+            source.get("user_agent", {}).get("name"),
+            source["event"]["outcome"],
+        )
+
+
+STORED_FIELDS = ("@timestamp", "event.outcome", "login.kafka", "source.geo.country_iso_code", "user_agent.name")
 
 
 class WindowKey(NamedTuple):
@@ -104,25 +134,67 @@ def _index_name(name: str, hour: int, period: Period) -> str:
 
 def event_document(event: Event, origin: Origin, period: Period, late: bool, ingested: int) -> Document:
     """Return an event in the Elastic Common Schema, with its place in Kafka under login.kafka."""
-    # a template of bytes: building a dict and serialising it takes three times as long
     identity = event.id or origin.id
-    source = b'{"@timestamp":"%b","event":{"id":%b,"ingested":"%b",%b%b,"user":{"id":%b}%b,"login":{%b' % (
+    build = _core_source if event.more is None else _full_source
+    return Document(
+        index_name(EVENTS, event.timestamp, period), identity, build(event, identity, origin, late, ingested)
+    )
+
+
+def _core_source(event: Event, identity: str, origin: Origin, late: bool, ingested: int) -> bytes:
+    # a template of bytes: building a dict and serialising it takes three times as long
+    source = b'{"@timestamp":"%b","event":{"id":%b,"ingested":"%b",%b%b%b%b,"login":{%b' % (
         iso(event.timestamp).encode(),
         orjson.dumps(identity),
         iso(ingested).encode(),
         _outcome(event.outcome),
         b',"reason":%b}' % orjson.dumps(event.reason) if event.reason else b"}",
-        orjson.dumps(event.user_id),
+        b',"user":{"id":%b}' % orjson.dumps(event.user_id) if event.user_id else b"",
         _client(event),
         b'"late":true,' if late else b"",
     )
-    source += b'"kafka":{"topic":%b,"topic_id":%b,"partition":%d,"offset":%d}},"ecs":{"version":"8.17.0"}}' % (
+    return source + b'"kafka":{"topic":%b,"topic_id":%b,"partition":%d,"offset":%d}},"ecs":{"version":"%b"}}' % (
         _json(origin.topic.name),
         _json(origin.topic.id),
         origin.partition,
         origin.offset,
+        ECS_VERSION.encode(),
     )
-    return Document(index_name(EVENTS, event.timestamp, period), identity, source)
+
+
+def _full_source(event: Event, identity: str, origin: Origin, late: bool, ingested: int) -> bytes:
+    """Return the same for an event with further fields."""
+    fields = {name: getattr(event, attribute) for name, attribute in OWN.items()} | {
+        **(event.more or {}),
+        "@timestamp": iso(event.timestamp),
+        "source.ip": event.source_ip,
+        "event.id": identity,
+        "event.ingested": iso(ingested),
+        "event.kind": "event",
+        "event.category": ["authentication"],
+        "event.type": ["start"],
+        "login.late": late or None,
+        "login.kafka.topic": origin.topic.name,
+        "login.kafka.topic_id": origin.topic.id,
+        "login.kafka.partition": origin.partition,
+        "login.kafka.offset": origin.offset,
+        "ecs.version": ECS_VERSION,
+    }
+    return orjson.dumps(nested(fields))
+
+
+def nested(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields by dotted name as objects in objects, without those that are None."""
+    result: dict[str, Any] = {}
+    for name, value in fields.items():
+        if value is None:
+            continue
+        *way, last = name.split(".")
+        inner = result
+        for key in way:
+            inner = inner.setdefault(key, {})
+        inner[last] = value
+    return result
 
 
 @lru_cache(maxsize=4096)
@@ -152,7 +224,9 @@ def _client(event: Event) -> bytes:
     )
 
 
-def dead_letter(rejected: Rejected, raw: bytes | None, origin: Origin, ingested: int) -> Document:
+def dead_letter(
+    rejected: Rejected, raw: bytes | None, origin: Origin, ingested: int, headers: Headers = ()
+) -> Document:
     """Return the dead letter of a record: its bytes in base64, why it is dead and where it stands."""
     fields = {
         "@timestamp": iso(origin.timestamp) if 0 <= origin.timestamp < END_OF_TIME else iso(0),
@@ -166,10 +240,15 @@ def dead_letter(rejected: Rejected, raw: bytes | None, origin: Origin, ingested:
     }
     if raw is not None:
         fields |= {"raw": base64.b64encode(raw).decode(), "size": len(raw)}
+    if headers:
+        # for a replay: without them the record would be read in another format
+        fields["headers"] = [
+            {"key": key, "value": None if value is None else base64.b64encode(value).decode()} for key, value in headers
+        ]
     return Document(index_name(DEAD_LETTERS, origin.timestamp), origin.id, orjson.dumps(fields))
 
 
-def window_key(event: Event, window_ms: int) -> WindowKey:
+def window_key(event: Event | Stored, window_ms: int) -> WindowKey:
     """Return the window and key that `event` counts in."""
     start = event.timestamp // window_ms * window_ms
     return WindowKey(start, event.country, event.browser, event.outcome)

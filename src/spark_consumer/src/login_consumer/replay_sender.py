@@ -10,7 +10,7 @@ from kafka.errors import AuthorizationError, KafkaError, KafkaTimeoutError, Mess
 from login_common.kafka_producer import close_now
 from login_common.network import host_and_port
 
-from login_consumer.dead_replay import Outcome, ReplayStopped
+from login_consumer.dead_replay import Outcome, Record, ReplayStopped
 from login_consumer.hops import first_fault, network_hops
 from login_consumer.settings import Kafka
 
@@ -41,14 +41,14 @@ class ReplaySender:
         self._partitions: set[int] = set()
         self._open()
 
-    def send(self, records: Sequence[tuple[bytes | None, int]]) -> list[Outcome]:
-        """Send values, each to a partition; return an outcome for each once all are settled.
+    def send(self, records: Sequence[Record]) -> list[Outcome]:
+        """Send records; return an outcome for each once all are settled.
 
         Raises ReplayStopped if nothing could be sent.
         """
         if self._producer is None:
             self._open()
-        futures = [self._submit(value, partition) for value, partition in records]
+        futures = [self._submit(record) for record in records]
         try:
             self._producer.flush(timeout=_DELIVERY_S + _GRACE_S)
         except KafkaTimeoutError:
@@ -91,15 +91,16 @@ class ReplaySender:
         addresses = [host_and_port(server) for server in self._kafka.bootstrap_servers]
         return first_fault(network_hops("Kafka", addresses, self._kafka.ca_file, "kafka.bootstrap_servers"))
 
-    def _submit(self, value: bytes | None, partition: int) -> Any:
+    def _submit(self, record: Record) -> Any:
         try:
             return self._producer.send(
                 self._kafka.topic,
-                value,
+                record.value,
                 # the client takes no record without both; the letter does not hold the key, and nobody reads it
-                key=b"" if value is None else None,
+                key=b"" if record.value is None else None,
+                headers=list(record.headers),
                 # where it was, beside its sender's other records, unless the topic was made anew with fewer
-                partition=partition if partition in self._partitions else None,
+                partition=record.partition if record.partition in self._partitions else None,
             )
         except KafkaError as error:
             return error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from login_common.settings import ElasticsearchSettings, KafkaSettings, SettingsError, load
+from login_formats import FORMATS
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 DEFAULT_FILE = Path("/etc/login-consumer/consumer.toml")
@@ -22,6 +23,8 @@ class _Section(BaseModel):
 class Kafka(KafkaSettings):
     """Where the events come from."""
 
+    format: Literal[FORMATS] = "native"  # type: ignore[valid-type]  # the names are known at run time only
+    """The format of records whose sender tells none in the header login-format."""
     group_prefix: str = "login-consumer"
     max_offsets_per_trigger: Positive = 200_000
     starting_offsets: Literal["earliest", "latest"] = "earliest"

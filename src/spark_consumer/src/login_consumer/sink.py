@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from elasticsearch import ApiError, AuthenticationException
 from login_common.elastic import BUSY, FAILURES, Client, Unavailable, cause, connect, status_cause
 
-from login_consumer.documents import Document, Place
+from login_consumer.documents import STORED_FIELDS, Document, Stored
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 
 T = TypeVar("T")
@@ -171,8 +171,8 @@ class Sink:
         """
         none_refused(self.bulk(lines), what)
 
-    def places(self, documents: Sequence[Document]) -> list[Place]:
-        """Return the place stored with each of `documents`, which must exist.
+    def stored(self, documents: Sequence[Document]) -> list[Stored]:
+        """Return what is stored under the id of each of these events, which must exist.
 
         Right after a conflict a replica may not know the document yet: it is asked for again.
         Raises Unavailable.
@@ -180,16 +180,13 @@ class Sink:
         if not documents:
             return []
         wanted = [{"_index": document.target, "_id": document.id} for document in documents]
-        found: dict[tuple[str, str], Place] = {}
+        found: dict[tuple[str, str], Stored] = {}
 
         def attempt() -> str:
-            answer = self.client().mget(docs=wanted, source_includes=["login.kafka"])
-            for stored in answer["docs"]:
-                if stored.get("found"):
-                    place = stored["_source"]["login"]["kafka"]
-                    found[stored["_index"], stored["_id"]] = Place(
-                        place["topic_id"], place["partition"], place["offset"]
-                    )
+            answer = self.client().mget(docs=wanted, source_includes=STORED_FIELDS)
+            for each in answer["docs"]:
+                if each.get("found"):
+                    found[each["_index"], each["_id"]] = Stored.of(each["_source"])
             missing = sum((document.target, document.id) not in found for document in documents)
             return f"{missing} documents exist but cannot be read; see the state of their indices" if missing else ""
 

@@ -92,6 +92,7 @@ def kafka_options(kafka: Kafka, starting_offsets: str) -> dict[str, str]:
         "fetchOffset.numRetries": "1",
         "groupIdPrefix": kafka.group_prefix,
         "subscribe": kafka.topic,
+        "includeHeaders": "true",
         "startingOffsets": starting_offsets,
         "maxOffsetsPerTrigger": str(kafka.max_offsets_per_trigger),
         "failOnDataLoss": str(not kafka.allow_data_loss).lower(),

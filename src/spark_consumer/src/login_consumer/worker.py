@@ -11,17 +11,16 @@ from typing import NamedTuple
 import pyarrow as pa
 from login_common.elastic import Unavailable
 from login_common.settings import SettingsError
-from login_formats import Event, Limits
-from login_formats.native import parse
-from login_formats.reasons import Reason, Rejected
+from login_formats import PLAIN, Event, Limits, NotALogin, Reason, Rejected, Wrapper, read
+from login_formats.wrapper import Arrival, Headers
 
 from login_consumer.counts import Counts, OffsetRange, age_bucket
-from login_consumer.documents import Document, Origin, Topic, dead_letter, event_document, window_key
+from login_consumer.documents import Document, Origin, Stored, Topic, dead_letter, event_document, window_key
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink, none_refused
 
-COLUMNS = ("value", "partition", "offset", "timestamp", "timestampType")
+COLUMNS = ("value", "partition", "offset", "timestamp", "timestampType", "headers")
 RESULT_SCHEMA = "counts binary"
 
 _THREADS = 2  # one parses while the other waits for Elasticsearch
@@ -38,6 +37,7 @@ def _sink(settings: ElasticsearchSettings) -> Sink:
 
 class _Good(NamedTuple):
     raw: bytes | None
+    headers: Headers
     origin: Origin
     event: Event
     document: Document
@@ -49,6 +49,7 @@ class Worker:
     def __init__(self, settings: Settings, topic: Topic) -> None:
         self._settings = settings
         self._topic = topic
+        self._format = settings.kafka.format
         self._limits = Limits(settings.events.max_future_seconds * 1000, settings.events.max_age_days * _DAY_MS)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -82,17 +83,20 @@ class Worker:
         items = sink.create([each.document for each in good])
         known = [each for each, item in zip(good, items, strict=True) if item.exists]
         # An event that is there already is new if it is there by this very record: then this is a replay.
-        stored = dict(zip([id(each) for each in known], sink.places([each.document for each in known]), strict=True))
+        there = dict(zip([id(each) for each in known], sink.stored([each.document for each in known]), strict=True))
+        window_ms = self._settings.metrics.window_seconds * 1000
         for each, item in zip(good, items, strict=True):
+            # As what it is stored it counts: a release or a GeoIP file before this one may have read it otherwise.
+            counted = there[id(each)] if item.exists else each.event
             if item.refused:
                 counts.dead[Reason.REFUSED] += 1
                 refused = Rejected(Reason.REFUSED, f"{item.status} {item.kind}: {item.reason}")
-                letters.append(dead_letter(refused, each.raw, each.origin, _now_ms()))
-            elif item.exists and stored[id(each)] != each.origin.place:
+                letters.append(dead_letter(refused, each.raw, each.origin, _now_ms(), each.headers))
+            elif isinstance(counted, Stored) and counted.place != each.origin.place:
                 counts.duplicates += 1
             else:
                 counts.indexed += 1
-                counts.windows[window_key(each.event, self._settings.metrics.window_seconds * 1000)] += 1
+                counts.windows[window_key(counted, window_ms)] += 1
                 counts.indices.add(each.document.target)
         none_refused(sink.create(letters), "a dead letter")
         return counts
@@ -105,23 +109,31 @@ class Worker:
         good: list[_Good] = []
         letters: list[Document] = []
         columns = [batch.column(name).to_pylist() for name in COLUMNS]
-        for raw, partition, offset, timestamp, timestamp_type in zip(*columns, strict=True):
+        for raw, partition, offset, timestamp, timestamp_type, pairs in zip(*columns, strict=True):
             origin = Origin(topic, partition, offset, timestamp)
             arrival = timestamp if timestamp_type == _LOG_APPEND_TIME else now
+            headers: Headers = [(pair["key"], pair["value"]) for pair in pairs] if pairs else ()
             try:
-                event = parse(raw, arrival, self._limits)
+                event = self._read(raw, arrival, headers)
+            except NotALogin:
+                counts.ignored += 1
+                continue
             except Rejected as rejected:
                 counts.dead[rejected.reason] += 1
-                letters.append(dead_letter(rejected, raw, origin, now))
+                letters.append(dead_letter(rejected, raw, origin, now, headers))
                 continue
             late = arrival - event.timestamp > late_after
-            good.append(_Good(raw, origin, event, event_document(event, origin, period, late, now)))
+            good.append(_Good(raw, headers, origin, event, event_document(event, origin, period, late, now)))
         timestamps = columns[3]
         for moment, count in Counter(timestamps).items():  # few moments for many records
             counts.arrivals[age_bucket(moment, now)] += count
         counts.arrival_last = max(timestamps, default=None)
         counts.offsets = _ranges(columns[1], columns[2])
         return good, letters
+
+    def _read(self, raw: bytes | None, arrival: int, headers: Headers) -> Event:
+        wrapper = Wrapper.of(headers) if headers else PLAIN
+        return read(raw, Arrival(arrival, wrapper), self._limits, self._format)
 
 
 def _ranges(partitions: list[int], offsets: list[int]) -> dict[int, list[OffsetRange]]:
