@@ -15,7 +15,10 @@ from elasticsearch import Elasticsearch
 from testinfra.host import Host
 from waiting import wait_until
 
-UNITS = ("kafka", "elasticsearch", "login-consumer", "login-producer")
+JOURNAL = "login-producer@journal"
+# The made-up events, and the logins to the host itself, the tests' own among them
+SENDERS = ("login-producer", JOURNAL)
+UNITS = ("kafka", "elasticsearch", "login-consumer", *SENDERS)
 SETTINGS = "/etc/login-consumer/consumer.toml"
 READY = "/run/login-consumer/ready"
 CHECKPOINT = "/var/lib/login-consumer/checkpoint"
@@ -88,14 +91,18 @@ class Pipeline:
         )
 
     def acknowledged(self) -> int:
-        """Return how many events the producer, which is stopped, has had acknowledged in its life."""
-        counters = json.loads(self.host.check_output("cat /var/lib/login-producer/counters.json"))
-        assert counters["generated"] == counters["acked"], "the producer has lost events at its stop"
-        return int(counters["acked"])
+        """Return how many events the senders, which are stopped, have had acknowledged in their lives."""
+        acked = 0
+        for unit in SENDERS:
+            folder = unit.replace("@", "-")
+            counters = json.loads(self.host.check_output(f"cat /var/lib/{folder}/counters.json"))
+            assert counters["generated"] == counters["acked"], f"{unit} has lost events at its stop"
+            acked += int(counters["acked"])
+        return acked
 
     def stand_still(self) -> tuple[Account, int]:
-        """Stop the producer; return the account and how many events the producer has had acknowledged."""
-        self.systemctl("stop", "login-producer")
+        """Stop all that sends by itself; return the account and how many events the senders have had acknowledged."""
+        self.systemctl("stop", *SENDERS)
         return self.ledger.settled(), self.acknowledged()
 
     @contextmanager

@@ -64,8 +64,8 @@ def test_wrong_variables(case: str, bare: BareHost) -> None:
 
 
 def test_missing_groups(bare: BareHost) -> None:
-    run = bare.deploy({}, groups=("kafka", "consumers"))
-    check_refused(bare, run, "hosts.json has no host in group elasticsearch, producers.", "Add at least one")
+    run = bare.deploy({}, groups=("kafka", "producers"))
+    check_refused(bare, run, "hosts.json has no host in group elasticsearch, consumers.", "Add at least one")
 
 
 def test_half_a_spark_cluster(bare: BareHost) -> None:
