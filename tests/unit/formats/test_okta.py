@@ -106,8 +106,8 @@ def test_a_login_with_another_value(path: str, value: Any, differs: dict[str, An
     assert stored("okta", changed(LOGIN, path, value)) == expected
 
 
-@pytest.mark.parametrize("kind", ["user.session.end", "user.authentication.sso", "policy.evaluate_sign_on", None])
-def test_what_is_no_login_is_ignored(kind: str | None) -> None:
+@pytest.mark.parametrize("kind", ["user.session.end", "user.authentication.sso", "policy.evaluate_sign_on", None, []])
+def test_what_is_no_login_is_ignored(kind: Any) -> None:
     assert ignored("okta", changed(LOGIN, "eventType", kind))
 
 
