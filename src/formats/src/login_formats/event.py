@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from login_formats.countries import country_code
-from login_formats.fields import FIELDS
+from login_formats.fields import FIELDS, Kind
 from login_formats.reasons import Reason, Rejected
 
 MAX_ID_BYTES = 512  # Elasticsearch's limit for _id
@@ -68,8 +68,8 @@ OWN = {
 def event(fields: Mapping[str, Any]) -> Event:
     """Return the event of `fields`: ECS names (of fields.FIELDS) to values; None and "" are the same as absent.
 
-    "@timestamp" is in milliseconds since 1970. "source.ip" is made from "source.address", "related.*" of what there
-    is; a country's name becomes its code, where it is one that is known.
+    "@timestamp" is in milliseconds since 1970. "source.ip" is made from "source.address" unless it is told and is an
+    address, "related.*" of what there is; a country's name becomes its code, where it is one that is known.
     Raises Rejected.
     """
     present = {name: _checked(name, value) for name, value in fields.items() if value is not None and value != ""}
@@ -82,8 +82,8 @@ def event(fields: Mapping[str, Any]) -> Event:
         if name in present and longer(present[name], limit):
             raise Rejected(Reason.FIELD_LENGTH, f"{name} is longer than {limit} bytes")
     _name_the_country(present)
-    address = present.get("source.address")
-    ip = address and ip_of(address)
+    ip = next(filter(None, (ip_of(present[name]) for name in ("source.ip", "source.address") if name in present)), None)
+    present.pop("source.ip", None)
     users = [present[name] for name in ("user.id", "user.name", "user.email") if name in present]
     if users:
         present["related.user"] = list(dict.fromkeys(users))
@@ -94,7 +94,7 @@ def event(fields: Mapping[str, Any]) -> Event:
 
 
 def _checked(name: str, value: Any) -> Any:
-    kind = FIELDS[name]
+    kind = Kind.TEXT if name == "source.ip" else FIELDS[name]
     if kind.accepts(value):
         return value
     raise Rejected(Reason.FIELD_TYPE, f"{name} is not {kind.value}")

@@ -90,6 +90,13 @@ def whole(value: Any) -> int:
     return value
 
 
+def number(value: Any) -> float:
+    """Read an integer or a number with a fraction."""
+    if type(value) is not int and type(value) is not float:
+        raise Unfit("is not a number")
+    return value
+
+
 def truth(value: Any) -> bool:
     """Read true or false."""
     if type(value) is not bool:
