@@ -12,6 +12,7 @@ from login_formats.reasons import Reason, Rejected
 
 MAX_ID_BYTES = 512  # Elasticsearch's limit for _id
 MAX_BROWSER_BYTES = 256  # part of the id of a metric document
+_MAX_IP_CHARACTERS = 64  # with a zone such as %eth0
 _BYTES_PER_CHARACTER = 4  # at most, in UTF-8
 OUTCOMES = ("success", "failure", "unknown")
 
@@ -118,9 +119,14 @@ def longer(text: str, limit: int) -> bool:
     return len(text) * _BYTES_PER_CHARACTER > limit and len(text.encode()) > limit
 
 
-@lru_cache(maxsize=65536)
 def ip_of(address: str) -> str | None:
     """Return the IP address that `address` is, as Elasticsearch takes it, or None if it is a name or anything else."""
+    # what is kept must not be as long as anybody likes
+    return _ip_of(address) if len(address) <= _MAX_IP_CHARACTERS else None
+
+
+@lru_cache(maxsize=65536)
+def _ip_of(address: str) -> str | None:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
