@@ -12,6 +12,8 @@ from typing import Any
 import maxminddb
 from login_common.settings import SettingsError
 
+from login_formats.fields import FIELDS
+
 _PLACES = {
     "source.geo.country_iso_code": ("country", "iso_code"),
     "source.geo.region_name": ("subdivisions", 0, "names", "en"),
@@ -68,13 +70,13 @@ def _found(database: maxminddb.Reader, ip: str) -> Any:
 
 
 def _fields(record: Any, paths: _Paths) -> dict[str, Any]:
-    return {name: value for name, path in paths.items() if (value := _at(record, path)) is not None}
+    return {name: value for name, path in paths.items() if FIELDS[name].accepts(value := _at(record, path)) and value}
 
 
-def _at(record: Any, path: tuple[str | int, ...]) -> str | int | None:
+def _at(record: Any, path: tuple[str | int, ...]) -> Any:
     for key in path:
         try:
             record = record[key]
         except (KeyError, IndexError, TypeError):
             return None
-    return record if isinstance(record, str | int) and record != "" else None
+    return record
