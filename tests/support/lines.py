@@ -46,6 +46,18 @@ def ignored(format_: str, line: Line) -> bool:
     return False
 
 
+def changed(record: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy of a record with another value at `path`: keys with dots between."""
+    *way, last = path.split(".")
+    copy: dict[str, Any] = {**record}
+    inner = copy
+    for key in way:
+        inner[key] = {**inner[key]}
+        inner = inner[key]
+    inner[last] = value
+    return copy
+
+
 def _raw(line: Line) -> bytes:
     if isinstance(line, dict):
         return json.dumps(line).encode()

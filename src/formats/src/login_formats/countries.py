@@ -23,12 +23,20 @@ _OTHER_NAMES = {
 }
 
 
-@lru_cache(maxsize=4096)
+_LONGEST = 100
+
+
 def country_code(text: str) -> str | None:
     """Return the upper-case two-letter code for a code or an English name, or None if it is neither.
 
     Any two letters pass as a code: user-assigned ones such as XK are in real use and not in ISO's list.
     """
+    # what is kept must not be as long as anybody likes
+    return _country_code(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _country_code(text: str) -> str | None:
     name = text.strip().lower()
     known = _names().get(name)
     if known:

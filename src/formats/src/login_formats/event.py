@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from login_formats.countries import country_code
-from login_formats.fields import FIELDS
+from login_formats.fields import FIELDS, Kind
 from login_formats.reasons import Reason, Rejected
 
 MAX_ID_BYTES = 512  # Elasticsearch's limit for _id
 MAX_BROWSER_BYTES = 256  # part of the id of a metric document
+_MAX_IP_CHARACTERS = 64  # with a zone such as %eth0
 _BYTES_PER_CHARACTER = 4  # at most, in UTF-8
 OUTCOMES = ("success", "failure", "unknown")
 
@@ -68,8 +69,8 @@ OWN = {
 def event(fields: Mapping[str, Any]) -> Event:
     """Return the event of `fields`: ECS names (of fields.FIELDS) to values; None and "" are the same as absent.
 
-    "@timestamp" is in milliseconds since 1970. "source.ip" is made from "source.address", "related.*" of what there
-    is; a country's name becomes its code, where it is one that is known.
+    "@timestamp" is in milliseconds since 1970. "source.ip" is made from "source.address" unless it is told and is an
+    address, "related.*" of what there is; a country's name becomes its code, where it is one that is known.
     Raises Rejected.
     """
     present = {name: _checked(name, value) for name, value in fields.items() if value is not None and value != ""}
@@ -82,8 +83,8 @@ def event(fields: Mapping[str, Any]) -> Event:
         if name in present and longer(present[name], limit):
             raise Rejected(Reason.FIELD_LENGTH, f"{name} is longer than {limit} bytes")
     _name_the_country(present)
-    address = present.get("source.address")
-    ip = address and ip_of(address)
+    ip = next(filter(None, (ip_of(present[name]) for name in ("source.ip", "source.address") if name in present)), None)
+    present.pop("source.ip", None)
     users = [present[name] for name in ("user.id", "user.name", "user.email") if name in present]
     if users:
         present["related.user"] = list(dict.fromkeys(users))
@@ -94,7 +95,7 @@ def event(fields: Mapping[str, Any]) -> Event:
 
 
 def _checked(name: str, value: Any) -> Any:
-    kind = FIELDS[name]
+    kind = Kind.TEXT if name == "source.ip" else FIELDS[name]
     if kind.accepts(value):
         return value
     raise Rejected(Reason.FIELD_TYPE, f"{name} is not {kind.value}")
@@ -118,9 +119,14 @@ def longer(text: str, limit: int) -> bool:
     return len(text) * _BYTES_PER_CHARACTER > limit and len(text.encode()) > limit
 
 
-@lru_cache(maxsize=65536)
 def ip_of(address: str) -> str | None:
     """Return the IP address that `address` is, as Elasticsearch takes it, or None if it is a name or anything else."""
+    # what is kept must not be as long as anybody likes
+    return _ip_of(address) if len(address) <= _MAX_IP_CHARACTERS else None
+
+
+@lru_cache(maxsize=65536)
+def _ip_of(address: str) -> str | None:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from login_formats import native, okta
+from login_formats import cloudtrail, ecs, keycloak, native, okta, rba_csv, sshd
 from login_formats.event import Event, Limits, event
 from login_formats.reasons import Reason, Rejected
 from login_formats.wrapper import Arrival
@@ -29,7 +29,12 @@ class Format(NamedTuple):
 
 # native is not here: see read
 _OTHERS: dict[str, Format] = {
+    "cloudtrail": Format(cloudtrail.fields, cloudtrail.split),
+    "ecs": Format(ecs.fields, keeps_original=False),
+    "keycloak": Format(keycloak.fields),
     "okta": Format(okta.fields),
+    "rba_csv": Format(rba_csv.fields),
+    "sshd": Format(sshd.fields, sshd.split),
 }
 
 FORMATS = (NATIVE, *_OTHERS)

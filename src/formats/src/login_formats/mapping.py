@@ -20,6 +20,8 @@ class From(NamedTuple):
 
     path: str
     read: Callable[[Any], Any] = lambda value: text(value)
+    or_path: str | None = None
+    """The path for records that have nothing at the first, such as those of another version."""
 
 
 Table = Mapping[str, From | str | list[str] | bool]
@@ -35,12 +37,14 @@ def mapped(record: Mapping[str, Any], table: Table) -> dict[str, Any]:
     for name, source in table.items():
         value = source
         if isinstance(source, From):
-            value = at(record, source.path)
+            path, value = source.path, at(record, source.path)
+            if value is None and source.or_path:
+                path, value = source.or_path, at(record, source.or_path)
             if value is not None:
                 try:
                     value = source.read(value)
                 except Unfit as error:
-                    raise Rejected(Reason.FIELD_TYPE, f"{source.path} {error}") from None
+                    raise Rejected(Reason.FIELD_TYPE, f"{path} {error}") from None
         if value is not None and value != "":
             fields[name] = value
     return fields
@@ -83,6 +87,13 @@ def whole(value: Any) -> int:
     """Read an integer."""
     if type(value) is not int:
         raise Unfit("is not an integer")
+    return value
+
+
+def number(value: Any) -> float:
+    """Read an integer or a number with a fraction."""
+    if type(value) is not int and type(value) is not float:
+        raise Unfit("is not a number")
     return value
 
 

@@ -12,7 +12,7 @@ from login_formats.mapping import From, Table, identifier, mapped, one_of, time,
 from login_formats.strict_json import load_object
 from login_formats.wrapper import Arrival
 
-_LOGINS = frozenset({"user.session.start"})
+_LOGIN = "user.session.start"
 
 _OUTCOMES = {"SUCCESS": "success", "ALLOW": "success", "FAILURE": "failure", "DENY": "failure"}
 # Okta writes words where it knows nothing
@@ -51,6 +51,6 @@ def _browser(value: Any) -> str | None:
 def fields(raw: bytes | None, arrival: Arrival) -> dict[str, Any]:
     """Return the ECS fields of a record. Raises Rejected, NotALogin."""
     record = load_object(raw)
-    if record.get("eventType") not in _LOGINS:
+    if record.get("eventType") != _LOGIN:
         raise NotALogin
     return mapped(record, _TABLE)

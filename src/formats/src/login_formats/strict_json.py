@@ -21,16 +21,16 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{")
 _FRAME = 5  # a zero byte and a four-byte schema id
 
 
-def load_object(raw: bytes | None) -> dict[str, Any]:
-    """Return the object in `raw`: UTF-8 (a leading byte order mark is dropped), at most MAX_BYTES.
+def load_object(raw: bytes | None, at_most: int = MAX_BYTES) -> dict[str, Any]:
+    """Return the object in `raw`: UTF-8 (a leading byte order mark is dropped), `at_most` bytes.
 
     Integers beyond 64 bits come back as float: see `exact_integer`.
     Raises Rejected.
     """
     if raw is None:
         raise Rejected(Reason.NULL_VALUE)
-    if len(raw) > MAX_BYTES:
-        raise Rejected(Reason.TOO_LARGE, f"{len(raw)} bytes; at most {MAX_BYTES} are allowed")
+    if len(raw) > at_most:
+        raise Rejected(Reason.TOO_LARGE, f"{len(raw)} bytes; at most {at_most} are allowed")
     raw = raw.removeprefix(_BOM)
     try:
         parsed = orjson.loads(raw)

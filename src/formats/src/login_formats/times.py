@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timestamps of events: RFC 3339 text with a zone, or seconds or milliseconds since 1970, to milliseconds."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from login_common.times import NotATime, WithoutZone, rfc3339_ms
 
 from login_formats.reasons import Reason, Rejected
@@ -31,3 +34,33 @@ def epoch_ms(value: object) -> int:
             return int(value)
         raise Rejected(Reason.TIMESTAMP_OUT_OF_RANGE, "an epoch number must count seconds or milliseconds")
     raise Rejected(Reason.TIMESTAMP_UNPARSEABLE)
+
+
+def local_ms(text: str, zone: ZoneInfo | None) -> int:
+    """Return the milliseconds since 1970 of RFC 3339 text; where it names no zone, it is a clock in `zone`.
+
+    Raises Rejected.
+    """
+    try:
+        return rfc3339_ms(text)
+    except WithoutZone:
+        try:
+            return clock_ms(datetime.fromisoformat(text.upper()), zone)
+        except ValueError as error:  # such as 30 February
+            raise Rejected(Reason.TIMESTAMP_UNPARSEABLE, str(error)) from None
+    except NotATime as error:
+        raise Rejected(Reason.TIMESTAMP_UNPARSEABLE, str(error)) from None
+
+
+def clock_ms(clock: datetime, zone: ZoneInfo | None) -> int:
+    """Return the milliseconds since 1970 when a clock in `zone` showed `clock`.
+
+    An hour that comes twice, in autumn, is taken for its first time; one that spring skips is read as if the clock
+    had not been put forward. Raises Rejected without a zone.
+    """
+    if zone is None:
+        raise Rejected(
+            Reason.TIMESTAMP_WITHOUT_ZONE,
+            "the time names no zone: set source.timezone of login-producer, or send the header login-timezone",
+        )
+    return int(clock.replace(microsecond=0, tzinfo=zone).timestamp()) * 1000 + clock.microsecond // 1000

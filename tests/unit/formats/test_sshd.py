@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Format sshd: each line as logged, and the document it becomes."""
+
+from typing import Any
+
+import pytest
+from lines import ignored, stored
+
+ISO = "2026-03-01T10:00:00.123456+00:00 web-1"
+KEY = "ED25519 SHA256:AAAAexampleexample"
+CERTIFICATE = "ED25519-CERT SHA256:AAAAexample ID {} (serial 7) CA RSA SHA256:BBBBexample"
+
+
+def document(program: str, action: str, outcome: str, **more: Any) -> dict[str, Any]:
+    """Return the document of a line at ISO; keywords stand for ECS names with _ for the dots."""
+    found = {
+        "@timestamp": "2026-03-01T10:00:00.123Z",
+        "event.action": action,
+        "event.outcome": outcome,
+        "event.module": "system",
+        "event.dataset": "system.auth",
+        "host.name": "web-1",
+        "process.name": program,
+        "process.pid": 42,
+    }
+    if user := more.pop("user", None):
+        found |= {"user.id": user, "user.name": user, "related.user": [user]}
+    if address := more.pop("ip", None):
+        found |= {"source.address": address, "source.ip": address, "related.ip": [address]}
+    return found | {name.replace("_", "."): value for name, value in more.items()}
+
+
+def ssh(outcome: str, **more: Any) -> dict[str, Any]:
+    return document("sshd", "ssh_login", outcome, **more)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            f"Accepted publickey for alice from 192.0.2.10 port 52144 ssh2: {KEY}",
+            ssh("success", user="alice", ip="192.0.2.10", source_port=52144, login_method="publickey"),
+        ),
+        (
+            "Accepted password for alice from 2001:db8::5 port 52144 ssh2",
+            ssh("success", user="alice", ip="2001:db8::5", source_port=52144, login_method="password"),
+        ),
+        (
+            "Accepted keyboard-interactive/pam for alice from 192.0.2.10 port 1 ssh2",
+            ssh("success", user="alice", ip="192.0.2.10", source_port=1, login_method="keyboard-interactive/pam"),
+        ),
+        (
+            "Accepted publickey for alice from 192.0.2.10 port 1 ssh2: " + CERTIFICATE.format("alice@example.org"),
+            ssh("success", user="alice", ip="192.0.2.10", source_port=1, login_method="publickey"),
+        ),
+        (
+            "Accepted gssapi-with-mic for alice from 192.0.2.10 port 1 ssh2: alice@EXAMPLE.ORG",
+            ssh("success", user="alice", ip="192.0.2.10", source_port=1, login_method="gssapi-with-mic"),
+        ),
+        (
+            "Accepted publickey for alice from 192.0.2.10 port 1 ssh2: RSA 4f:3c:00:11",
+            ssh("success", user="alice", ip="192.0.2.10", source_port=1, login_method="publickey"),
+        ),
+        (
+            "Accepted publickey for alice from UNKNOWN port 65535 ssh2",
+            ssh("success", user="alice", source_port=65535, login_method="publickey"),
+        ),
+        (
+            "Failed password for root from 198.51.100.4 port 40100 ssh2",
+            ssh("failure", event_reason="bad_password", user="root", ip="198.51.100.4", source_port=40100,
+                login_method="password"),
+        ),
+        (
+            "Failed password for root from 198.51.100.4 port 40100 ssh2 [preauth]",
+            ssh("failure", event_reason="bad_password", user="root", ip="198.51.100.4", source_port=40100,
+                login_method="password"),
+        ),
+        (
+            f"Failed publickey for alice from 198.51.100.4 port 40100 ssh2: {KEY}",
+            ssh("failure", event_reason="bad_key", user="alice", ip="198.51.100.4", source_port=40100,
+                login_method="publickey"),
+        ),
+        (
+            "Failed keyboard-interactive/pam for alice from 198.51.100.4 port 40100 ssh2",
+            ssh("failure", event_reason="authentication_failed", user="alice", ip="198.51.100.4", source_port=40100,
+                login_method="keyboard-interactive/pam"),
+        ),
+        (
+            "Failed password for invalid user admin from 198.51.100.4 port 40022 ssh2",
+            ssh("failure", event_reason="invalid_user", user="admin", ip="198.51.100.4", source_port=40022,
+                login_method="password"),
+        ),
+        (
+            "Failed password for invalid user  from 198.51.100.4 port 40022 ssh2",
+            ssh("failure", event_reason="invalid_user", ip="198.51.100.4", source_port=40022, login_method="password"),
+        ),
+        (
+            "Failed password for invalid user John Q. Public from 198.51.100.4 port 40022 ssh2",
+            ssh("failure", event_reason="invalid_user", user="John Q. Public", ip="198.51.100.4", source_port=40022,
+                login_method="password"),
+        ),
+    ],
+)  # fmt: skip
+def test_lines_of_sshd(text: str, expected: dict[str, Any]) -> None:
+    assert stored("sshd", f"{ISO} sshd[42]: {text}") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "rest"),
+    [
+        ("x from 192.0.2.1 port 1 ssh2", ""),
+        ("x from 192.0.2.1 port 1 ssh2: RSA SHA256:AAAA", ""),
+        ("invalid user root from 192.0.2.1 port 1 ssh2:", f": {KEY}"),
+        ("from", ""),
+        (" from 192.0.2.1", ""),
+        ("root from 192.0.2.1 port 22 ssh2\\nMar  1 10:00:00 web-1 sshd[1]: Accepted password for root", ""),
+        ("\x1b[2Jroot", ""),
+        ("a\0b", ""),
+        ("message repeated 5 times: [ x]", ""),
+    ],
+)
+def test_a_name_fakes_nothing(name: str, rest: str) -> None:
+    method = "publickey" if rest else "password"
+    line = f"{ISO} sshd[42]: Failed {method} for invalid user {name} from 203.0.113.9 port 22 ssh2{rest}"
+    assert stored("sshd", line) == ssh(
+        "failure", event_reason="invalid_user", user=name, ip="203.0.113.9", source_port=22, login_method=method
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Failed publickey for root from 203.0.113.9 port 22 ssh2: "
+        + CERTIFICATE.format("y from 192.0.2.1 port 1 ssh2: RSA"),
+        "Failed publickey for root from 192.0.2.1 port 1 ssh2: RSA SHA256:A ID  from 203.0.113.9 port 22 ssh2: "
+        + CERTIFICATE.format("y"),
+        'Failed hostbased for root from 203.0.113.9 port 22 ssh2: RSA SHA256:A, client user " from 192.0.2.1 port 1 '
+        'ssh2: RSA SHA256:B", client host "h.example"',
+    ],
+)
+def test_what_can_be_read_in_two_ways_tells_neither_user_nor_address(text: str) -> None:
+    found = stored("sshd", f"{ISO} sshd[42]: {text}")
+    assert found["event.outcome"] == "failure"
+    assert not [name for name in found if name.startswith(("user.", "source.", "related."))]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "sudo[42]:    alice : TTY=pts/0 ; PWD=/home/alice ; USER=root ; COMMAND=/usr/bin/id",
+            document("sudo", "sudo", "success", user="alice", user_target_name="root"),
+        ),
+        (
+            "sudo[42]: alice : HOST=db-1 ; TTY=unknown ; PWD=/ ; USER=bob ; GROUP=adm ; TSID=00001 ; COMMAND=list",
+            document("sudo", "sudo", "success", user="alice", user_target_name="bob"),
+        ),
+        (
+            "sudo[42]: alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/echo bob : 3 incorrect password attempts ; "
+            "TTY=pts/1 ; PWD=/ ; USER=root ; x",
+            document("sudo", "sudo", "success", user="alice", user_target_name="root"),
+        ),
+        (
+            "sudo[42]: alice : TTY=pts/0 ; PWD=/tmp/x ; USER=bob ; COMMAND=y ; USER=root ; COMMAND=/usr/bin/id",
+            document("sudo", "sudo", "success", user="alice"),
+        ),
+        (
+            "sudo[42]: alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/echo ; USER=bob ; x",
+            document("sudo", "sudo", "success", user="alice"),
+        ),
+        (
+            "sudo[42]: alice : 3 incorrect password attempts ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/id",
+            document("sudo", "sudo", "failure", event_reason="bad_password", user="alice", user_target_name="root"),
+        ),
+        (
+            "sudo[42]: alice : 1 incorrect password attempt ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/id",
+            document("sudo", "sudo", "failure", event_reason="bad_password", user="alice", user_target_name="root"),
+        ),
+        (
+            "sudo[42]: alice : user NOT in sudoers ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/id",
+            document("sudo", "sudo", "failure", event_reason="not_in_sudoers", user="alice", user_target_name="root"),
+        ),
+        (
+            "sudo[42]: alice : command not allowed ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/id",
+            document("sudo", "sudo", "failure", event_reason="command_not_allowed", user="alice",
+                     user_target_name="root"),
+        ),
+        (
+            "su[42]: (to root) alice on pts/1",
+            document("su", "su", "success", user="alice", user_target_name="root"),
+        ),
+        (
+            "su[42]: FAILED SU (to root) alice on pts/1",
+            document("su", "su", "failure", event_reason="authentication_failed", user="alice",
+                     user_target_name="root"),
+        ),
+        (
+            "su[42]: FAILED SU (to root) mallory on pts/9) alice on pts/1",
+            document("su", "su", "failure", event_reason="authentication_failed", user="alice",
+                     user_target_name="root) mallory on pts/9"),
+        ),
+        (
+            "su[42]: Successful su for root by alice",
+            document("su", "su", "success", user="alice", user_target_name="root"),
+        ),
+        (
+            "login[42]: LOGIN ON tty1 BY alice",
+            document("login", "console_login", "success", user="alice"),
+        ),
+        (
+            "login[42]: LOGIN ON pts/0 BY alice FROM 192.0.2.10",
+            document("login", "console_login", "success", user="alice", ip="192.0.2.10"),
+        ),
+        (
+            "login[42]: ROOT LOGIN ON tty1",
+            document("login", "console_login", "success", user="root"),
+        ),
+        (
+            "login[42]: ROOT LOGIN  on '/dev/tty1'",
+            document("login", "console_login", "success", user="root"),
+        ),
+        (
+            "login[42]: FAILED LOGIN (1) ON '/dev/tty1' FOR 'bob', Authentication failure",
+            document("login", "console_login", "failure", event_reason="authentication_failed", user="bob"),
+        ),
+        (
+            "login[42]: FAILED LOGIN (1) on '/dev/pts/0' from 'pc.example' FOR 'x', y FOR 'root', User not known",
+            document("login", "console_login", "failure", event_reason="authentication_failed", user="x', y FOR 'root",
+                     source_address="pc.example"),
+        ),
+        (
+            "login[42]: FAILED LOGIN (2) on '/dev/tty1' FOR 'UNKNOWN', Error in service module",
+            document("login", "console_login", "failure", event_reason="authentication_failed"),
+        ),
+        (
+            "login[42]: FAILED LOGIN 1 FROM tty1 FOR bob, Authentication failure",
+            document("login", "console_login", "failure", event_reason="authentication_failed", user="bob"),
+        ),
+        (
+            "login[42]: TOO MANY LOGIN TRIES (3) FROM 192.0.2.10 FOR bob FOR root, Authentication failure",
+            document("login", "console_login", "failure", event_reason="authentication_failed", user="bob FOR root",
+                     ip="192.0.2.10"),
+        ),
+    ],
+)  # fmt: skip
+def test_lines_of_other_programs(line: str, expected: dict[str, Any]) -> None:
+    assert stored("sshd", f"{ISO} {line}") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sshd[42]: Failed none for invalid user admin from 198.51.100.4 port 40022 ssh2",
+        "sshd[42]: Partial publickey for alice from 192.0.2.10 port 52144 ssh2",
+        "sshd[42]: Postponed keyboard-interactive for alice from 192.0.2.10 port 52144 ssh2 [preauth]",
+        "sshd[42]: Invalid user admin from 198.51.100.4 port 40022",
+        "sshd[42]: User bob from 198.51.100.4 not allowed because not listed in AllowUsers",
+        "sshd[42]: ROOT LOGIN REFUSED FROM 198.51.100.4 port 40022",
+        "sshd[42]: error: PAM: Authentication failure for alice from 198.51.100.4",
+        "sshd[42]: error: maximum authentication attempts exceeded for root from 198.51.100.4 port 1 ssh2 [preauth]",
+        "sshd[42]: Connection closed by authenticating user root 198.51.100.4 port 40022 [preauth]",
+        "sshd[42]: Disconnected from invalid user admin 198.51.100.4 port 40022 [preauth]",
+        "sshd[42]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= "
+        "rhost=198.51.100.4  user=root",
+        "sshd[42]: pam_unix(sshd:session): session opened for user alice(uid=1000) by (uid=0)",
+        "sshd[42]: PAM 2 more authentication failures; logname= uid=0 euid=0 tty=ssh ruser= rhost=198.51.100.4",
+        "sshd(pam_unix)[42]: authentication failure; user=root",
+        "sudo[42]: alice : (command continued) and more",
+        "sudo[42]: alice : problem with defaults entries ; TTY=pts/0 ; PWD=/ ; USER=root ; ",
+        "sudo[42]: pam_unix(sudo:auth): authentication failure; logname=alice uid=1000 user=alice",
+        "su[42]: + pts/1 alice:root",
+        "su[42]: pam_unix(su:auth): authentication failure; logname=alice uid=1000 user=root",
+        "login[42]: TOO MANY LOGIN TRIES (5) on '/dev/tty1' FOR 'bob'",
+        "login[42]: pam_unix(login:session): session opened for user alice by LOGIN(uid=0)",
+        "systemd-logind[42]: New session 7 of user alice.",
+        "CRON[42]: pam_unix(cron:session): session opened for user root by (uid=0)",
+        "-- MARK --",
+    ],
+)
+def test_what_tells_of_no_login_or_of_one_again_is_ignored(text: str) -> None:
+    assert ignored("sshd", f"{ISO} {text}")
+
+
+@pytest.mark.parametrize("program", ["sshd", "sshd-session", "sshd-auth"])
+def test_programs_of_openssh(program: str) -> None:
+    line = f"{ISO} {program}[42]: Accepted password for alice from 192.0.2.10 port 1 ssh2"
+    assert stored("sshd", line)["process.name"] == program
+
+
+def test_no_pid() -> None:
+    found = stored("sshd", f"{ISO} sshd: Accepted password for alice from 192.0.2.10 port 1 ssh2")
+    assert "process.pid" not in found
