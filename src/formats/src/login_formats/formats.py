@@ -35,6 +35,7 @@ _OTHERS: dict[str, Format] = {
     "okta": Format(okta.fields),
     "rba_csv": Format(rba_csv.fields),
     "sshd": Format(sshd.fields, sshd.split),
+    "sshd_keys": Format(sshd.fields_of_keys, sshd.split),
 }
 
 FORMATS = (NATIVE, *_OTHERS)

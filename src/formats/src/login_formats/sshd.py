@@ -11,12 +11,16 @@ One attempt is one event, and each program has one line for it. Ignored is what 
 - su, login: one line each; the "+ pts/1 ..." of an older su, and login's "TOO MANY LOGIN TRIES", repeat them.
 - pam_unix, systemd-logind and all other programs: what they tell of logins is what these four tell as well.
 
+Where sshd takes keys only, its default LogLevel tells of no key that it refuses, and all failures would be missed. For
+such hosts there is the format sshd_keys: a connection that ends before a login is one failure, and "Failed ..." none.
+
 Names come from whoever knocks, and may look like the rest of a line. So each pattern is tied to the end that only the
 program writes; where a name could be on both sides, as with the text of a certificate, and the line can be read in more
 than one way, neither user nor address is taken from it. The name is the user's id too: there is no other.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from login_formats import syslog
@@ -25,7 +29,7 @@ from login_formats.reasons import Reason, Rejected
 from login_formats.syslog import split
 from login_formats.wrapper import Arrival
 
-__all__ = ["fields", "split"]
+__all__ = ["fields", "fields_of_keys", "split"]
 
 
 class _Told(NamedTuple):
@@ -37,6 +41,9 @@ class _Told(NamedTuple):
     user: str | None = None
     """Who it is, where the text does not name him."""
 
+
+_Messages = dict[str, tuple[str, list[tuple[Callable[[str], re.Match[str] | None], _Told]]]]
+"""By program the action, and what its texts may be."""
 
 _SSH = r"(?P<method>\S+) for "
 _FROM = r" from (?P<address>\S+) port (?P<port>[0-9]{1,5}) ssh2"
@@ -56,10 +63,15 @@ _SSHD = (
     _Told(rf"Failed {_SSH}invalid user (?P<user>.*?){_FROM}: .*", "failure", "invalid_user"),
     _Told(rf"Failed {_SSH}(?P<user>.*?){_FROM}: .*", "failure"),
 )
-_PATTERNS = {
-    "sshd": ("ssh_login", _SSHD),
-    "sshd-session": ("ssh_login", _SSHD),
-    "sshd-auth": ("ssh_login", _SSHD),
+_END = r"(?:Connection (?:closed|reset) by|Disconnected from) "
+_BY = r"(?P<user>.*) (?P<address>\S+) port (?P<port>[0-9]{1,5})"
+_LEFT = r"(?:: Too many authentication failures)?(?: \[preauth\])?"
+_SSHD_KEYS = (
+    *(told for told in _SSHD if told.outcome == "success"),
+    _Told(rf"(?:{_END}|Disconnecting )invalid user {_BY}{_LEFT}", "failure", "invalid_user"),
+    _Told(rf"(?:{_END}|Disconnecting )authenticating user {_BY}{_LEFT}", "failure", "no_key_accepted"),
+)
+_OTHERS = {
     "sudo": (
         "sudo",
         (
@@ -91,10 +103,17 @@ _PATTERNS = {
         ),
     ),
 }
-_MESSAGES = {
-    program: (action, [(re.compile(told.pattern, re.DOTALL).fullmatch, told) for told in all_told])
-    for program, (action, all_told) in _PATTERNS.items()
-}
+
+
+def _compiled(sshd: tuple[_Told, ...]) -> _Messages:
+    patterns = dict.fromkeys(("sshd", "sshd-session", "sshd-auth"), ("ssh_login", sshd)) | _OTHERS
+    return {
+        program: (action, [(re.compile(told.pattern, re.DOTALL).fullmatch, told) for told in all_told])
+        for program, (action, all_told) in patterns.items()
+    }
+
+
+_ATTEMPTS, _CONNECTIONS = _compiled(_SSHD), _compiled(_SSHD_KEYS)
 
 _REASONS = {"password": "bad_password", "publickey": "bad_key"}
 _ATTEMPT = re.compile(r"(?:Accepted|Failed) \S+ for ").match
@@ -106,14 +125,24 @@ _NOBODY = ("UNKNOWN", "(unknown)", "(null)")
 
 def fields(raw: bytes | None, arrival: Arrival) -> dict[str, Any]:
     """Return the ECS fields of a line. Raises Rejected, NotALogin."""
-    line = syslog.load(raw, _MESSAGES)
+    return _read(raw, arrival, _ATTEMPTS)
+
+
+def fields_of_keys(raw: bytes | None, arrival: Arrival) -> dict[str, Any]:
+    """Return the same in the format sshd_keys. Raises Rejected, NotALogin."""
+    return _read(raw, arrival, _CONNECTIONS)
+
+
+def _read(raw: bytes | None, arrival: Arrival, programs: _Messages) -> dict[str, Any]:
+    line = syslog.load(raw, programs)
     if line is None:
         raise NotALogin
-    action, messages = _MESSAGES[line.program]
+    action, messages = programs[line.program]
     for fits, told in messages:
         if found := fits(line.text):
             return {"@timestamp": line.time(arrival)} | _event(line, action, told, found.groupdict())
-    if action == "ssh_login" and _ATTEMPT(line.text):
+    told_later = programs is _CONNECTIONS and line.text.startswith("Failed ")
+    if action == "ssh_login" and _ATTEMPT(line.text) and not told_later:
         raise Rejected(Reason.NOT_A_LINE, "the line of sshd is cut before the end of its address")
     raise NotALogin
 
