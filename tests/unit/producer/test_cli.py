@@ -86,3 +86,42 @@ def test_generate_prints_events(capfdbinary: pytest.CaptureFixture[bytes]) -> No
 def test_status_without_a_producer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--status-file", str(tmp_path / "none.json")]) == 1
     assert "systemctl status login-producer" in capsys.readouterr().err
+
+
+STDIN = ["--source", "stdin", "--format", "native"]
+
+
+def test_standard_input_takes_the_place_of_the_source_in_the_settings(
+    settings_file: Path, started: list[ProducerSettings]
+) -> None:
+    main(["run", "--settings", str(settings_file), *STDIN, "--timezone", "Europe/Berlin"])
+    assert started[0].source.model_dump() == {
+        "type": "stdin", "format": "native", "timezone": "Europe/Berlin", "layout": "lines",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([*STDIN, "--rate", "3"], "--rate is not for --source stdin"),
+        (["--format", "native"], "--format needs --source stdin"),
+        (["--source", "stdin"], "--format: Field required"),
+        (["--source", "stdin", "--format", "nativ"], "--format: should be one of native, "),
+        ([*STDIN, "--timezone", "Berlin"], "--timezone: should be a zone of the IANA database"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    settings_file: Path, started: list[ProducerSettings], options: list[str], expected: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert main(["run", "--settings", str(settings_file), *options]) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_options_of_made_up_events_are_refused_for_real_ones(
+    settings_file: Path, started: list[ProducerSettings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = settings_file.read_text()
+    settings_file.write_text(text[: text.index("[source]")] + '[source]\ntype = "journal"\n')
+    assert main(["run", "--settings", str(settings_file), "--profile", "seed"]) == 2
+    assert "--profile is for made-up events, but source.type in the settings is journal" in capsys.readouterr().err

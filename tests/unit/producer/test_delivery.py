@@ -5,6 +5,7 @@ The client here is a bare object that settles sends when told to; no Kafka is pl
 client behaves is tested with a real broker elsewhere.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from login_producer.counters import Counters
 from login_producer.delivery import Delivery
 from login_producer.settings import DeliverySettings
 from login_producer.sources import Event
+from login_producer.sources.progress import Receipt
 
 
 class Client:
@@ -22,6 +24,7 @@ class Client:
 
     def __init__(self) -> None:
         self.sends: list[tuple[bytes, int, Any]] = []
+        self.headers: list[Any] = []
         self.closed = False
         self.max_size = 1000
         self.partitions = {2, 0, 1}
@@ -29,10 +32,11 @@ class Client:
     def partitions_for(self, topic: str) -> set[int]:
         return self.partitions
 
-    def send(self, topic: str, value: bytes, key: bytes, headers: None, partition: int) -> Any:
+    def send(self, topic: str, value: bytes, key: bytes | None, headers: Any, partition: int) -> Any:
         if len(value) > self.max_size:
             raise MessageSizeTooLargeError("too large")
         future = Future()
+        self.headers.append(headers)
         self.sends.append((value, partition, future))
         return future
 
@@ -114,6 +118,29 @@ def test_one_user_keeps_to_one_partition(bench: Bench) -> None:
     partitions = [partition for _, partition, _ in bench.client.sends]
     assert partitions[:50] == partitions[50:]
     assert set(partitions) == {0, 1, 2}
+
+
+def test_events_without_a_key_go_to_all_partitions_many_at_a_time(bench: Bench) -> None:
+    headers = [("login-format", b"sshd")]
+    for number in range(999):
+        bench.delivery.send(Event(f"e-{number}", None, b"line", headers))
+        bench.client.settle(1)
+        bench.poll()
+    partitions = [partition for _, partition, _ in bench.client.sends]
+    assert set(partitions) == {0, 1, 2}
+    assert sum(one != other for one, other in pairwise(partitions)) == 3
+    assert bench.client.headers[-1] == headers
+
+
+def test_receipts_are_signed_for_what_need_not_be_read_again(bench: Bench) -> None:
+    receipts = [Receipt() for _ in range(3)]
+    for size, receipt in zip((10, 2000, 10), receipts, strict=True):
+        bench.delivery.send(Event("e", None, b"x" * size, None, receipt))
+    bench.client.settle(1)
+    bench.poll()
+    assert [receipt.signed for receipt in receipts] == [True, True, False]
+    bench.delivery.close(0)
+    assert not receipts[2].signed
 
 
 def test_new_partitions_are_used(bench: Bench) -> None:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from login_producer.settings import SourceSettings
-from login_producer.sources import open_source
+from login_producer.settings import SyntheticSettings
+from login_producer.sources.synthetic import events as events_of
 from login_producer.sources.synthetic import live_events, seed_events
 
 ANCHOR = datetime(2026, 3, 1, tzinfo=UTC)
@@ -77,8 +77,8 @@ def test_users_have_habits_and_attackers_try_many() -> None:
 
 
 def test_seed_profile() -> None:
-    settings = SourceSettings(profile="seed", anchor=ANCHOR)
-    events = [json.loads(event.value) for event in islice(open_source(settings), settings.limit)]
+    settings = SyntheticSettings(profile="seed", anchor=ANCHOR)
+    events = [json.loads(event.value) for event in islice(events_of(settings), settings.limit)]
     times = [datetime.fromisoformat(event["timestamp"]) for event in events]
     assert len(events) == 2000
     assert len({event["event_id"] for event in events}) == 2000

@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
 import pydantic_settings
@@ -181,11 +181,23 @@ def _overrides(model: type[BaseModel], prefix: str) -> list[str]:
 
 
 def _fault(model: type[BaseModel], fault: dict[str, Any]) -> str:
-    location: tuple[str | int, ...] = fault["loc"]
-    where = ".".join(str(part) for part in location) or "(whole file)"
-    if fault["type"] != "extra_forbidden":
-        return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
     section: Any = model
-    for part in location[:-1]:
-        section = getattr(section, "model_fields", {})[part].annotation
-    return f"{where}: unknown key; known keys here: {', '.join(section.model_fields)}"
+    names = []
+    for part in fault["loc"]:
+        members = _members(section)
+        if part in members:  # pydantic names the chosen member of a union too: no part of the file
+            section = members[part]
+            continue
+        names.append(str(part))
+        if part in getattr(section, "model_fields", {}):
+            section = section.model_fields[part].annotation
+    where = ".".join(names) or "(whole file)"
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key; known keys here: {', '.join(section.model_fields)}"
+    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _members(annotation: Any) -> dict[str, type[BaseModel]]:
+    """Return the models of a union that is told apart by the field `type`, by that type."""
+    models = [model for model in get_args(annotation) if "type" in getattr(model, "model_fields", {})]
+    return {get_args(model.model_fields["type"].annotation)[0]: model for model in models}

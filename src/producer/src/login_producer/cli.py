@@ -8,17 +8,29 @@ import os
 import sys
 from itertools import islice
 from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 from login_common import logs
 from login_common.settings import SettingsError, describe, load
-from pydantic import ValidationError
+from login_formats import FORMATS
+from pydantic import BaseModel, ValidationError
 
 from login_producer import __version__, service, status
 from login_producer.counters import StateError
-from login_producer.settings import DEFAULT_PATH, ENV_PREFIX, ProducerSettings, SourceSettings
-from login_producer.sources import open_source
+from login_producer.settings import (
+    DEFAULT_PATH,
+    ENV_PREFIX,
+    Layout,
+    ProducerSettings,
+    SourceSettings,
+    StdinSettings,
+    SyntheticSettings,
+)
+from login_producer.sources import SourceError
+from login_producer.sources.synthetic import events
 
 log = logging.getLogger(__name__)
+M = TypeVar("M", bound=BaseModel)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code: int = options.command(options)
         return code
-    except SettingsError as error:
+    except (SettingsError, SourceError) as error:
         print(f"login-producer: {error}", file=sys.stderr)
         return 2
     except (StateError, status.StatusError) as error:
@@ -59,9 +71,9 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    source = _with_options(SourceSettings(), options)
+    source = _changed(SyntheticSettings(), options, _SYNTHETIC_OPTIONS)
     try:
-        for event in islice(open_source(source), source.limit):
+        for event in islice(events(source), source.limit):
             sys.stdout.buffer.write(event.value + b"\n")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
@@ -75,13 +87,40 @@ def _settings(options: argparse.Namespace) -> ProducerSettings:
     return settings.model_copy(update={"source": _with_options(settings.source, options)})
 
 
+_SYNTHETIC_OPTIONS = ("profile", "rate", "total", "seed")
+_STDIN_OPTIONS = ("format", "timezone", "layout")
+
+
 def _with_options(source: SourceSettings, options: argparse.Namespace) -> SourceSettings:
-    given = {name: getattr(options, name, None) for name in ("profile", "rate", "total", "seed")}
-    values = source.model_dump() | {name: value for name, value in given.items() if value is not None}
+    if getattr(options, "source", None) == "stdin":
+        _refuse(options, _SYNTHETIC_OPTIONS, "is not for --source stdin")
+        return _checked(StdinSettings, {"type": "stdin"} | _given(options, _STDIN_OPTIONS))
+    _refuse(options, _STDIN_OPTIONS, "needs --source stdin")
+    if isinstance(source, SyntheticSettings):
+        return _changed(source, options, _SYNTHETIC_OPTIONS)
+    _refuse(options, _SYNTHETIC_OPTIONS, f"is for made-up events, but source.type in the settings is {source.type}")
+    return source
+
+
+def _given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
+    values = {name: getattr(options, name, None) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _refuse(options: argparse.Namespace, names: tuple[str, ...], why: str) -> None:
+    if given := _given(options, names):
+        raise SettingsError(f"--{next(iter(given))} {why}")
+
+
+def _changed(settings: M, options: argparse.Namespace, names: tuple[str, ...]) -> M:
+    return _checked(type(settings), settings.model_dump() | _given(options, names))
+
+
+def _checked(model: type[M], values: dict[str, Any]) -> M:
     try:
-        return SourceSettings.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        faults = [f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors()]
+        faults = [f"--{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()]
         raise SettingsError("; ".join(faults)) from None
 
 
@@ -99,6 +138,10 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", parents=[file, source], help="send events to Kafka")
     run.add_argument("--rate", type=float, help="events a second, 0 for as many as possible")
+    run.add_argument("--source", choices=("stdin",), help="send the records of standard input, then end")
+    run.add_argument("--format", help=f"of the records: {', '.join(FORMATS)}")
+    run.add_argument("--timezone", help="of times that name no zone, as in Europe/Berlin")
+    run.add_argument("--layout", choices=get_args(Layout), help="a record a line (default), or rows below a header")
     run.set_defaults(command=_run)
 
     show = commands.add_parser("status", parents=[file], help="show what the running producer does")

@@ -5,7 +5,7 @@ import fcntl
 import json
 import logging
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,7 +30,10 @@ class Counters:
     """Further attempts for events that were not acknowledged in time."""
     failed: Counter[str] = field(default_factory=Counter)
     """Events given up, by reason: too_large, delivery_failed (no acknowledgement
-    before the stop timeout), interrupted (in flight when the process was killed)."""
+    before the stop timeout), interrupted (in flight when the process was killed). Sources
+    that go on where they were (journal, file) send the last two again at the next start."""
+    untrusted: int = 0
+    """Journal entries that claim to be of a known program and are not; they are no events."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts as JSON-able values."""
@@ -44,11 +47,12 @@ class Counters:
             self.acked - earlier.acked,
             self.resent - earlier.resent,
             self.failed - earlier.failed,
+            self.untrusted - earlier.untrusted,
         )
 
     def copy(self) -> "Counters":
         """Return an independent copy."""
-        return Counters(self.generated, self.sent, self.acked, self.resent, Counter(self.failed))
+        return replace(self, failed=Counter(self.failed))
 
 
 class CounterFile:

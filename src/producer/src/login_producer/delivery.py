@@ -28,6 +28,7 @@ _WARN_EVERY_S = 60.0
 _PARTITIONS_EVERY_S = 60.0
 _STALLED_AFTER_S = 10.0
 _GRACE_S = 5.0  # for a failed client to settle the rest of its events
+_ONE_AFTER_ANOTHER = 256  # events without a key that share a partition, so that they share batches
 
 
 class Opener(Protocol):
@@ -58,6 +59,7 @@ class Delivery:
         self._give_up_after_s = settings.timeout_s + _GRACE_S
         self._producer: Any = None
         self._partitions: list[int] = []
+        self._without_key = 0
         self._pending: deque[tuple[Any, Event]] = deque()  # (future, event), in order of sending
         self._returned: deque[Event] = deque()  # given back by the client, to be sent anew
         self._too_large: list[Event] = []  # given back as too large, perhaps without cause
@@ -140,10 +142,12 @@ class Delivery:
         """Return False if the event can never be sent."""
         # A partition of our own choice by a C checksum: kafka-python's partitioner hashes in pure Python,
         # a fifth of the time of a send. Equal keys still go to one partition, which is all that is needed.
-        partition = self._partitions[crc32(event.key) % len(self._partitions)]
+        key = event.key
+        place = crc32(key) if key is not None else self._next_place()
+        partition = self._partitions[place % len(self._partitions)]
         try:
             # No timestamp: with the time of an event of last year, Kafka's retention would delete it at once.
-            future = self._producer.send(self._connection.topic, event.value, event.key, None, partition)
+            future = self._producer.send(self._connection.topic, event.value, key, event.headers, partition)
         except MessageSizeTooLargeError:
             self._reject(event, "too_large", "larger than the client may send")
             return False
@@ -155,6 +159,10 @@ class Delivery:
         self._pending.append((future, event))
         return True
 
+    def _next_place(self) -> int:
+        self._without_key += 1
+        return self._without_key // _ONE_AFTER_ANOTHER
+
     def _settle(self) -> None:
         pending, acked = self._pending, 0
         before = len(pending)
@@ -163,6 +171,8 @@ class Delivery:
             error = future.exception
             if error is None:
                 acked += 1
+                if event.receipt is not None:
+                    event.receipt.signed = True
             else:
                 self._give_back(event, error)
         self._counters.acked += acked
@@ -206,6 +216,8 @@ class Delivery:
 
     def _reject(self, event: Event, reason: str, detail: str) -> None:
         self._counters.failed[reason] += 1
+        if event.receipt is not None:
+            event.receipt.signed = True  # to read it again would not help
         log.warning("event %s of %d bytes not delivered: %s", event.event_id, len(event.value), detail)
 
     def _try_open(self) -> None:

@@ -4,14 +4,12 @@
 import logging
 import signal
 import time
-from itertools import islice
 
 from login_producer.connection import Connection
-from login_producer.counters import CounterFile
+from login_producer.counters import CounterFile, Counters
 from login_producer.delivery import Delivery
-from login_producer.pacing import Pacer, daily_curve
 from login_producer.settings import ProducerSettings
-from login_producer.sources import open_source
+from login_producer.sources import Source, SourceError, open_source
 from login_producer.status import StatusFile
 
 log = logging.getLogger(__name__)
@@ -41,63 +39,69 @@ class StopRequest:
 
 
 def run(settings: ProducerSettings, stop: StopRequest) -> bool:
-    """Send events until the source ends or a stop is requested; return whether all were acknowledged.
+    """Send events until the source ends or a stop is requested; return whether it was read and acknowledged whole.
 
-    Raises StateError if the counters cannot be kept.
+    Raises StateError if the counters cannot be kept, SourceError if the source cannot be read.
     """
     counter_file = CounterFile(settings.state_file)
     counters = counter_file.counters
     before = counters.copy()
+    source = open_source(settings, counters)
     delivery = Delivery(Connection(settings.kafka, settings.delivery), counters, settings.delivery)
-    status = _Reporter(StatusFile(settings.status_file, counter_file, delivery))
+    reporter = _Reporter(StatusFile(settings.status_file, counter_file, delivery, source), source)
 
-    _send_all(settings, delivery, stop, status)
+    unreadable = None
+    try:
+        _send_all(source, delivery, stop, reporter)
+    except SourceError as error:
+        unreadable = error  # what was read before is still to be delivered
     while not stop.received and delivery.unacknowledged:  # the source has ended
         delivery.poll()
-        status.report("finishing")
+        reporter.report("finishing")
         stop.wait(_IDLE_S)
     log.info("stopping: %d events not yet acknowledged", delivery.unacknowledged)
     lost = delivery.close(settings.delivery.stop_timeout_s)
-    status.end()
+    reporter.end()
+    source.close()
+    _summarize(counters.since(before), lost, delivery.last_error, source.repeats)
+    if unreadable:
+        raise unreadable
+    if source.failure:
+        log.error("not everything was read: %s", source.failure)
+    return not lost and not source.failure
 
-    done = counters.since(before)
-    summary = (done.sent, done.acked, len(lost))
+
+def _send_all(source: Source, delivery: Delivery, stop: StopRequest, reporter: "_Reporter") -> None:
+    idle = 0.0
+    while not source.ended and not stop.wait(idle):
+        delivery.poll()
+        events = source.take(min(_CHUNK, delivery.room))
+        for event in events:
+            delivery.send(event)
+        reporter.report("unreachable" if delivery.unreachable_since else "sending")
+        idle = 0.0 if len(events) == _CHUNK else _IDLE_S
+
+
+def _summarize(done: Counters, lost: list[str], last_error: str | None, repeats: bool) -> None:
+    summary = (done.sent, done.acked, done.failed["too_large"], len(lost))
+    text = "stopped: sent %d, acknowledged %d, too large %d, "
     if not lost:
-        log.info("stopped: sent %d, acknowledged %d, lost %d", *summary)
-        return True
+        log.info(text + "lost %d", *summary)
+        return
     log.error(
-        "stopped: sent %d, acknowledged %d, lost %d: Kafka did not acknowledge them within stop_timeout_s; "
-        "last error: %s; first ids: %s",
+        text + ("not delivered yet, but again at the next start, %d" if repeats else "lost %d") + ": "
+        "Kafka did not acknowledge them within stop_timeout_s; last error: %s; first ids: %s",
         *summary,
-        delivery.last_error,
+        last_error,
         ", ".join(lost[:5]),
     )
-    return False
-
-
-def _send_all(settings: ProducerSettings, delivery: Delivery, stop: StopRequest, status: "_Reporter") -> None:
-    source = open_source(settings.source)
-    left = settings.source.limit
-    curved = settings.source.profile == "live" and settings.source.daily_curve
-    pacer = Pacer(settings.source.events_per_second, daily_curve if curved else None)
-    idle = 0.0
-    while left != 0 and not stop.wait(idle):
-        delivery.poll()
-        most = min(_CHUNK, delivery.room) if left is None else min(_CHUNK, delivery.room, left)
-        taken = pacer.take(most)
-        for event in islice(source, taken):
-            delivery.send(event)
-        if left is not None:
-            left -= taken
-        status.report("unreachable" if delivery.unreachable_since else "sending")
-        idle = 0.0 if taken == _CHUNK else _IDLE_S
 
 
 class _Reporter:
-    """Writes status and counters once a second; a full disk must not stop the events."""
+    """Writes status, counters and position once a second; a full disk must not stop the events."""
 
-    def __init__(self, file: StatusFile) -> None:
-        self._file = file
+    def __init__(self, file: StatusFile, source: Source) -> None:
+        self._file, self._source = file, source
         self._next = self._next_complaint = 0.0
 
     def report(self, state: str) -> None:
@@ -111,8 +115,9 @@ class _Reporter:
 
     def _write(self, state: str) -> None:
         try:
+            self._source.save()
             self._file.write(state)
         except OSError as error:
             if time.monotonic() >= self._next_complaint:
                 self._next_complaint = time.monotonic() + 60
-                log.error("status and counters cannot be written: %s; check owner and free space", error)
+                log.error("status, counters or position cannot be written: %s; check owner and free space", error)

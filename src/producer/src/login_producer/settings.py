@@ -3,9 +3,11 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from login_common.settings import KafkaSettings
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from login_formats import FORMATS
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 ENV_PREFIX = "LOGIN_PRODUCER_"
 DEFAULT_PATH = Path("/etc/login-producer/producer.toml")
@@ -13,8 +15,36 @@ DEFAULT_PATH = Path("/etc/login-producer/producer.toml")
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
-class SourceSettings(BaseModel):
-    """Where events come from."""
+# All that may tell of a login on Debian. From OpenSSH 9.8 on, sshd-session speaks for the single connection.
+IDENTIFIERS = ("sshd", "sshd-session", "sudo", "su", "login", "systemd-logind")
+
+Layout = Literal["lines", "csv"]
+"""lines: a record a line. csv: a header line with the columns' names, then a record a row."""
+
+
+def _known_format(name: str) -> str:
+    if name not in FORMATS:
+        raise ValueError(f"should be one of {', '.join(FORMATS)}")
+    return name
+
+
+def _known_zone(name: str | None) -> str | None:
+    if name is not None:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError('should be a zone of the IANA database, as in "Europe/Berlin"') from None
+    return name
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError("should be an absolute path")
+    return path
+
+
+class SyntheticSettings(BaseModel):
+    """Events made up here, at a chosen pace."""
 
     model_config = _STRICT
 
@@ -47,6 +77,66 @@ class SourceSettings(BaseModel):
         return 2_000
 
 
+class _RecordSettings(BaseModel):
+    """What sources of records in any format have in common."""
+
+    model_config = _STRICT
+
+    format: Annotated[str, AfterValidator(_known_format)]
+    """One of login_formats.FORMATS; the consumer is told, record by record."""
+    timezone: Annotated[str | None, AfterValidator(_known_zone)] = None
+    """Of times that name no zone, as in Europe/Berlin."""
+
+
+class JournalSettings(BaseModel):
+    """The log of this host, from systemd's journal."""
+
+    model_config = _STRICT
+
+    type: Literal["journal"]
+    format: Literal["sshd"] = "sshd"
+    identifiers: Annotated[tuple[str, ...], Field(min_length=1)] = IDENTIFIERS
+    """The programs (SYSLOG_IDENTIFIER) whose entries are read."""
+    since: str = "now"
+    """Where the first start begins: "now", "boot", or a time as journalctl takes it, such as "-1 day"."""
+
+
+class FileSettings(_RecordSettings):
+    """Files of records."""
+
+    type: Literal["file"]
+    paths: Annotated[tuple[Annotated[str, AfterValidator(_absolute)], ...], Field(min_length=1)]
+    """Absolute paths; * ? [] stand for many files, ** for folders at any depth."""
+    follow: bool = True
+    """Wait for more at the end of a file, and for more files; else read what there is once, and end."""
+    layout: Layout = "lines"
+
+
+class StdinSettings(_RecordSettings):
+    """Standard input, up to its end."""
+
+    type: Literal["stdin"]
+    layout: Layout = "lines"
+
+
+def _with_known_type(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    type_ = value.get("type", "synthetic")
+    if type_ not in SOURCE_TYPES:
+        raise ValueError(f"type should be one of {', '.join(SOURCE_TYPES)}")
+    return value | {"type": type_}
+
+
+SOURCE_TYPES = ("synthetic", "journal", "file", "stdin")
+SourceSettings = Annotated[
+    SyntheticSettings | JournalSettings | FileSettings | StdinSettings,
+    Field(discriminator="type"),
+    BeforeValidator(_with_known_type),
+]
+"""Where events come from, by `type`; without one, they are made up."""
+
+
 class DeliverySettings(BaseModel):
     """How events are handed to Kafka."""
 
@@ -69,8 +159,13 @@ class ProducerSettings(BaseModel):
     model_config = _STRICT
 
     kafka: KafkaSettings
-    source: SourceSettings = SourceSettings()
+    source: SourceSettings = SyntheticSettings()
     delivery: DeliverySettings = DeliverySettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     status_file: Path = Path("/run/login-producer/status.json")
     state_file: Path = Path("/var/lib/login-producer/counters.json")
+
+    @property
+    def positions_file(self) -> Path:
+        """Where the source notes how far it is; each type of source has its own."""
+        return self.state_file.with_suffix(f".{self.source.type}.json")

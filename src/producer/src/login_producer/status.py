@@ -11,6 +11,7 @@ from typing import Any
 from login_producer import __version__
 from login_producer.counters import CounterFile, replace_file
 from login_producer.delivery import Delivery
+from login_producer.sources import Source
 
 _RATE_OVER = 10  # seconds
 _STALE_AFTER_S = 60.0
@@ -23,8 +24,8 @@ class StatusError(Exception):
 class StatusFile:
     """Tells others what the producer does; `remove` it at the end, so that a file means a running service."""
 
-    def __init__(self, path: Path, counters: CounterFile, delivery: Delivery) -> None:
-        self._path, self._file, self._delivery = path, counters, delivery
+    def __init__(self, path: Path, counters: CounterFile, delivery: Delivery, source: Source) -> None:
+        self._path, self._file, self._delivery, self._source = path, counters, delivery, source
         self._started = time.time()
         self._history: deque[tuple[float, int, int]] = deque(maxlen=_RATE_OVER + 1)
 
@@ -48,6 +49,7 @@ class StatusFile:
             },
             "unreachable_since": _text(self._delivery.unreachable_since),
             "last_error": self._delivery.last_error,
+            "source": self._source.status(),
         }
         replace_file(self._path, json.dumps(status))
         self._file.save()

@@ -12,11 +12,14 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
-from login_producer.sources import Event
+from login_producer.pacing import Pacer, daily_curve
+from login_producer.settings import SyntheticSettings
+from login_producer.sources import Event, Source
 
 _COUNTRIES = ("US", "GB", "DE", "FR", "IN", "KR")
 _COUNTRY_WEIGHTS = (30, 15, 18, 12, 15, 10)
@@ -47,6 +50,35 @@ class _User(NamedTuple):
     key: bytes
     usual: bytes
     """The part of the JSON object from user_id to source_ip, as on a usual login."""
+
+
+class SyntheticSource(Source):
+    """As many made-up events as are due."""
+
+    def __init__(self, settings: SyntheticSettings) -> None:
+        self._profile, self._left = settings.profile, settings.limit
+        self._events = events(settings)
+        curved = settings.profile == "live" and settings.daily_curve
+        self._pacer = Pacer(settings.events_per_second, daily_curve if curved else None)
+
+    def take(self, most: int) -> Sequence[Event]:
+        """Return the events due now, at most so many."""
+        taken = self._pacer.take(most if self._left is None else min(most, self._left))
+        if self._left is not None:
+            self._left -= taken
+            self.ended = self._left == 0
+        return list(islice(self._events, taken))
+
+    def status(self) -> dict[str, Any]:
+        """Return the profile."""
+        return {"type": "synthetic", "profile": self._profile}
+
+
+def events(settings: SyntheticSettings) -> Iterator[Event]:
+    """Yield the events of the chosen profile, without end; the caller takes as many as it wants."""
+    if settings.profile == "seed":
+        return seed_events(settings.seed, settings.users, settings.anchor)
+    return live_events(settings.seed, settings.users)
 
 
 def live_events(
@@ -98,7 +130,7 @@ def _events(seed: int, users: int, run: str, next_ms: Callable[[], int]) -> Iter
             login,
             end,
         )
-        yield new((event_id, user.key, value))
+        yield new((event_id, user.key, value, None, None))
 
 
 def _user(rng: random.Random, number: int) -> _User:
