@@ -4,17 +4,21 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from login_common.elastic import Unavailable
+from login_common.settings import SettingsError
 from login_consumer import worker as worker_module
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import Document, Stored, Topic
-from login_consumer.settings import Settings
+from login_consumer.settings import GeoIP, Settings
 from login_consumer.sink import CREATED, Item
 from login_consumer.worker import COLUMNS, Worker
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet
 
 NOW = 1_772_359_260_000  # 2026-03-01T10:01:00Z
 LOG_APPEND_TIME, CREATE_TIME = 1, 0
@@ -237,3 +241,23 @@ def test_a_replay_counts_an_event_as_what_it_is_stored(settings: Settings, store
     counts = run(settings, records([message("a", country="FR", browser="Firefox")]))
     ((key, count),) = counts.windows.items()
     assert (key.country, key.browser, count) == ("DE", None, 1)
+
+
+def test_what_the_user_agent_and_the_address_tell_is_added(settings: Settings, store: Store, tmp_path: Path) -> None:
+    writer = MMDBWriter(4, "GeoLite2-Country")
+    writer.insert_network(IPSet(["192.0.2.0/24"]), {"country": {"iso_code": "SE"}})
+    writer.to_db_file(str(tmp_path / "places.mmdb"))
+    located = settings.model_copy(update={"geoip": GeoIP(places=tmp_path / "places.mmdb")})
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
+    counts = run(located, records([message("a", source_ip="192.0.2.1", user_agent=agent)]))
+    (fields,) = store.named("login-events")
+    assert fields["source"]["geo"]["country_iso_code"] == "SE"
+    assert fields["user_agent"]["name"] == "Firefox" and fields["user_agent"]["version"] == "133.0"
+    ((key, _),) = counts.windows.items()
+    assert (key.country, key.browser) == ("SE", "Firefox")
+
+
+def test_a_database_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "broken.mmdb").write_bytes(b"no database")
+    with pytest.raises(SettingsError, match=r"broken\.mmdb cannot be opened"):
+        GeoIP(places=tmp_path / "broken.mmdb").open()

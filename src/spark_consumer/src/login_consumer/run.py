@@ -45,6 +45,7 @@ def run(settings: Settings) -> None:
 
     Raises SettingsError, CheckpointError or QueryFailed, each with a text for the operator.
     """
+    settings.geoip.open()  # a file that cannot be read is an error now, not one of the first batch
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

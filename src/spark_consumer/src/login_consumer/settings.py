@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from login_common.settings import ElasticsearchSettings, KafkaSettings, SettingsError, load
-from login_formats import FORMATS
+from login_formats import FORMATS, Locations
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 DEFAULT_FILE = Path("/etc/login-consumer/consumer.toml")
@@ -66,6 +66,19 @@ class Events(_Section):
     """An event that arrives later than this after its own time is marked login.late."""
 
 
+class GeoIP(_Section):
+    """Databases in MaxMind's format that tell where an address is; files that the user supplies, on this host."""
+
+    places: Path | None = None
+    """Countries, or cities."""
+    networks: Path | None = None
+    """Autonomous systems."""
+
+    def open(self) -> Locations | None:
+        """Return what they know, None without any. Raises SettingsError if one cannot be opened."""
+        return Locations(self.places, self.networks) if self.places or self.networks else None
+
+
 class Metrics(_Section):
     """The counts by window, country, browser and outcome."""
 
@@ -101,6 +114,7 @@ class Settings(_Section):
     kafka: Kafka
     elasticsearch: Elasticsearch
     events: Events = Events()
+    geoip: GeoIP = GeoIP()
     metrics: Metrics = Metrics()
     spark: Spark = Spark()
     replay: Replay | None = None

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import pyarrow as pa
 from login_common.elastic import Unavailable
 from login_common.settings import SettingsError
-from login_formats import PLAIN, Event, Limits, NotALogin, Reason, Rejected, Wrapper, read
+from login_formats import PLAIN, Event, Limits, Locations, NotALogin, Reason, Rejected, Wrapper, enrich, read
 from login_formats.wrapper import Arrival, Headers
 
 from login_consumer.counts import Counts, OffsetRange, age_bucket
 from login_consumer.documents import Document, Origin, Stored, Topic, dead_letter, event_document, window_key
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
-from login_consumer.settings import Settings
+from login_consumer.settings import GeoIP, Settings
 from login_consumer.sink import Sink, none_refused
 
 COLUMNS = ("value", "partition", "offset", "timestamp", "timestampType", "headers")
@@ -33,6 +33,11 @@ _LOG_APPEND_TIME = 1
 def _sink(settings: ElasticsearchSettings) -> Sink:
     # Spark reuses its worker processes: keep the connections
     return Sink(settings)
+
+
+@lru_cache(maxsize=1)
+def _locations(settings: GeoIP) -> Locations | None:
+    return settings.open()
 
 
 class _Good(NamedTuple):
@@ -105,6 +110,7 @@ class Worker:
         topic = self._topic
         period = self._settings.events.period
         late_after = self._settings.events.late_after_seconds * 1000
+        locations = _locations(self._settings.geoip)
         now = _now_ms()
         good: list[_Good] = []
         letters: list[Document] = []
@@ -114,7 +120,7 @@ class Worker:
             arrival = timestamp if timestamp_type == _LOG_APPEND_TIME else now
             headers: Headers = [(pair["key"], pair["value"]) for pair in pairs] if pairs else ()
             try:
-                event = self._read(raw, arrival, headers)
+                event = self._read(raw, arrival, headers, locations)
             except NotALogin:
                 counts.ignored += 1
                 continue
@@ -131,9 +137,10 @@ class Worker:
         counts.offsets = _ranges(columns[1], columns[2])
         return good, letters
 
-    def _read(self, raw: bytes | None, arrival: int, headers: Headers) -> Event:
+    def _read(self, raw: bytes | None, arrival: int, headers: Headers, locations: Locations | None) -> Event:
         wrapper = Wrapper.of(headers) if headers else PLAIN
-        return read(raw, Arrival(arrival, wrapper), self._limits, self._format)
+        event = read(raw, Arrival(arrival, wrapper), self._limits, self._format)
+        return enrich(event, locations)
 
 
 def _ranges(partitions: list[int], offsets: list[int]) -> dict[int, list[OffsetRange]]:
