@@ -153,13 +153,12 @@ def _core_source(event: Event, identity: str, origin: Origin, late: bool, ingest
         _client(event),
         b'"late":true,' if late else b"",
     )
-    return source + b'"kafka":{"topic":%b,"topic_id":%b,"partition":%d,"offset":%d}},"ecs":{"version":"%b"}}' % (
-        _json(origin.topic.name),
-        _json(origin.topic.id),
-        origin.partition,
-        origin.offset,
-        ECS_VERSION.encode(),
-    )
+    return source + _PLACE % (_json(origin.topic.name), _json(origin.topic.id), origin.partition, origin.offset)
+
+
+_PLACE = b'"kafka":{"topic":%%b,"topic_id":%%b,"partition":%%d,"offset":%%d}},"ecs":{"version":"%b"}}' % (
+    ECS_VERSION.encode()
+)
 
 
 def _full_source(event: Event, identity: str, origin: Origin, late: bool, ingested: int) -> bytes:
