@@ -84,9 +84,11 @@ def identifier(value: Any) -> str:
 
 
 def whole(value: Any) -> int:
-    """Read an integer."""
+    """Read an integer of 64 bits with a sign."""
     if type(value) is not int:
         raise Unfit("is not an integer")
+    if not -(1 << 63) <= value < 1 << 63:
+        raise Unfit("is beyond 64 bits")
     return value
 
 
