@@ -158,6 +158,18 @@ def test_a_file_may_be_larger_than_a_record() -> None:
     assert len(list(split("cloudtrail", json.dumps({"Records": records}).encode()))) == 1200
 
 
-@pytest.mark.parametrize("raw", [json.dumps(LOGIN).encode(), b'{"Records": 5}', b'{"Records":[{}', b'"Records"', b""])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        json.dumps(LOGIN).encode(),
+        b'{"Records": 5}',
+        b'{"Records":[{}',
+        b'{"Records":[{"a":1,"a":2}]}',
+        b'{"Records":[' + b"[" * 300 + b"]" * 300 + b"]}",
+        b'"Records"',
+        b"",
+    ],
+    ids=range(7),
+)
 def test_what_is_no_file_stays_as_it_is(raw: bytes) -> None:
     assert list(split("cloudtrail", raw)) == [raw]

@@ -93,9 +93,13 @@ def test_nuls_and_line_ends_around_a_line_are_no_part_of_it() -> None:
     assert stored("sshd", line)["user.name"] == "alice"
 
 
+def test_a_priority_may_stand_before_a_line() -> None:
+    assert stored("sshd", f"<86>{ISO} su[42]: (to root) alice on pts/1")["user.name"] == "alice"
+
+
 def test_a_repeated_line_is_split_into_as_many() -> None:
     inner = "Failed password for root from 198.51.100.4 port 40100 ssh2"
-    parts = list(split("sshd", f"{ISO} sshd[42]: message repeated 5 times: [ {inner}]\n".encode()))
+    parts = list(split("sshd", f"\0{ISO} sshd[42]: message repeated 5 times: [ {inner}]\n".encode()))
     assert parts == [f"{ISO} sshd[42]: {inner}".encode()] * 5
     assert stored("sshd", parts[0])["user.name"] == "root"
 

@@ -70,6 +70,6 @@ def split(raw: bytes) -> Iterable[bytes]:
         return (raw,)
     try:
         records = load_object(raw, at_most=len(raw)).get("Records")
-    except Rejected:
+        return [orjson.dumps(record) for record in records] if type(records) is list else (raw,)
+    except (Rejected, orjson.JSONEncodeError):
         return (raw,)  # whoever reads it says what is wrong
-    return map(orjson.dumps, records) if type(records) is list else (raw,)

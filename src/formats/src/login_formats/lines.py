@@ -4,8 +4,8 @@
 from login_formats.reasons import Reason, Rejected
 from login_formats.strict_json import MAX_BYTES
 
-# a file that was open when its machine lost power has NULs where blocks were never written
-_AROUND = "\0\r\n"
+AROUND = "\0\r\n"
+"""What is no part of a line: its end, and the NULs in files that were open when their machine lost power."""
 
 
 def load_line(raw: bytes | None, errors: str = "strict") -> str:
@@ -18,7 +18,7 @@ def load_line(raw: bytes | None, errors: str = "strict") -> str:
     if len(raw) > MAX_BYTES:
         raise Rejected(Reason.TOO_LARGE, f"{len(raw)} bytes; at most {MAX_BYTES} are allowed")
     try:
-        line = raw.decode(errors=errors).removeprefix("\ufeff").strip(_AROUND)
+        line = raw.decode(errors=errors).removeprefix("\ufeff").strip(AROUND)
     except UnicodeDecodeError as error:
         raise Rejected(Reason.BAD_UTF8, f"byte {error.start}: {error.reason}") from None
     if not line.strip():

@@ -4,6 +4,7 @@
     Mar  1 10:00:00 web-1 sshd[4242]: text
     2026-03-01T11:00:05.123456+01:00 web-1 sshd[4242]: text
 
+A priority may stand before them, as in <86>: rsyslog sends it.
 The classic time has neither a year nor a zone. Its year is the latest in which it is no more than a day ahead of the
 record's arrival, and of the time it was written before where a header tells that: a file of last December that is read
 in March is last year's, and a clock that is a little fast does not cost a year.
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import repeat
 from typing import NamedTuple
 
-from login_formats.lines import load_line
+from login_formats.lines import AROUND, load_line
 from login_formats.reasons import Reason, Rejected
 from login_formats.times import clock_ms, local_ms
 from login_formats.wrapper import Arrival
@@ -26,6 +27,7 @@ _LEAP_YEARS_APART = 8  # at most: 1896 and 1904
 
 # each part ends where the next begins, so that no line takes longer than its length
 _LINE = re.compile(
+    r"(?:<[0-9]{1,3}>)?"
     rf"(?P<stamp>(?:{'|'.join(_MONTHS)}) +[0-9]{{1,2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}|[0-9]{{4}}-\S+)"
     r" (?P<host>\S+) (?:(?P<program>[^\s\[\]:]+)(?:\[(?P<pid>[0-9]{1,10})\])?: *)?(?P<text>.*)",
     re.DOTALL,
@@ -88,7 +90,7 @@ def load(raw: bytes | None, programs: Container[str]) -> Line | None:
 
 def split(raw: bytes) -> Iterable[bytes]:
     """Return the line as often as "message repeated 5 times: [ ... ]" says, else `raw` itself."""
-    found = _LINE(raw.decode(errors="surrogateescape").rstrip("\r\n")) if b"message repeated " in raw else None
+    found = _LINE(raw.decode(errors="surrogateescape").strip(AROUND)) if b"message repeated " in raw else None
     repeated = found and _REPEATED(found["text"])
     if not found or not repeated:
         return (raw,)
