@@ -12,6 +12,9 @@ from login_formats.wrapper import Arrival
 ARRIVAL = rfc3339_ms("2026-03-02T00:00:00Z")
 LIMITS = Limits(max_future=300_000, max_age=400 * 86_400_000)
 
+LOG = "2026-03-01T10:00:00.123456+00:00 web-1"
+"""How a line of syslog begins, up to its program."""
+
 Line = bytes | str | dict[str, Any]
 
 
@@ -56,6 +59,25 @@ def changed(record: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         inner = inner[key]
     inner[last] = value
     return copy
+
+
+def logged(program: str, action: str, outcome: str, **more: Any) -> dict[str, Any]:
+    """Return the document of a line that begins with LOG; keywords stand for ECS names with _ for the dots."""
+    found = {
+        "@timestamp": "2026-03-01T10:00:00.123Z",
+        "event.action": action,
+        "event.outcome": outcome,
+        "event.module": "system",
+        "event.dataset": "system.auth",
+        "host.name": "web-1",
+        "process.name": program,
+        "process.pid": 42,
+    }
+    if user := more.pop("user", None):
+        found |= {"user.id": user, "user.name": user, "related.user": [user]}
+    if address := more.pop("ip", None):
+        found |= {"source.address": address, "source.ip": address, "related.ip": [address]}
+    return found | {name.replace("_", "."): value for name, value in more.items()}
 
 
 def _raw(line: Line) -> bytes:

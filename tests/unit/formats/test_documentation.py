@@ -16,7 +16,8 @@ from login_formats import FORMATS, NotALogin, Rejected, Wrapper, enrich, read, s
 from login_formats.event import event
 from login_formats.wrapper import Arrival
 
-PAGE = (Path(__file__).parents[3] / "docs/formats.md").read_text()
+REPOSITORY = Path(__file__).parents[3]
+PAGE = (REPOSITORY / "docs/formats.md").read_text()
 SECTIONS = dict(re.findall(r"^## `?([\w ]+)`?\n(.+?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 
@@ -29,6 +30,12 @@ def block(section: str, language: str) -> str:
 
 def test_each_format_has_its_section() -> None:
     assert sorted(re.findall(r"^## `(\w+)`$", PAGE, re.MULTILINE)) == sorted(FORMATS)
+
+
+def test_the_roles_know_each_format() -> None:
+    for specs in REPOSITORY.glob("roles/*/meta/argument_specs.yml"):
+        for choices in re.findall(r"choices: \[(native, .*)\]", specs.read_text()):
+            assert sorted(choices.split(", ")) == sorted(FORMATS), specs
 
 
 @pytest.mark.parametrize("name", FORMATS)

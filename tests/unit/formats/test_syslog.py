@@ -8,13 +8,12 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
-from lines import refused, stored
+from lines import LOG, refused, stored
 from login_common.times import rfc3339_ms
 from login_formats import NotALogin, Reason, Rejected, Wrapper, split
 
 UTC = Wrapper(zone=ZoneInfo("UTC"))
 BERLIN = Wrapper(zone=ZoneInfo("Europe/Berlin"))
-ISO = "2026-03-01T10:00:00.123456+00:00 web-1"
 
 
 @pytest.mark.parametrize(
@@ -65,10 +64,10 @@ def test_without_a_zone_the_setting_is_named(stamp: str) -> None:
         ('{"user_id": "u"}', Reason.NOT_A_LINE),
         ("Foo  1 10:00:00 web-1 sshd[42]: x", Reason.NOT_A_LINE),
         ("Mar  1 10:00:00 web-1 last message repeated 2 times", Reason.NOT_A_LINE),
-        (f"{ISO} sshd[42]: Failed password for root from 198.51.10", Reason.NOT_A_LINE),
-        (f"{ISO} sshd[42]: message repeated 5 times: [ Failed password for root from 198.51.100.4 port 1 ssh2]",
+        (f"{LOG} sshd[42]: Failed password for root from 198.51.10", Reason.NOT_A_LINE),
+        (f"{LOG} sshd[42]: message repeated 5 times: [ Failed password for root from 198.51.100.4 port 1 ssh2]",
          Reason.SEVERAL_EVENTS),
-        (f"{ISO} sshd[42]: one\n{ISO} sshd[42]: two", Reason.SEVERAL_EVENTS),
+        (f"{LOG} sshd[42]: one\n{LOG} sshd[42]: two", Reason.SEVERAL_EVENTS),
         (" \n", Reason.EMPTY_VALUE),
         ("\0\0\0\0", Reason.EMPTY_VALUE),
         ("x" * (1 << 20) + "x", Reason.TOO_LARGE),
@@ -76,7 +75,7 @@ def test_without_a_zone_the_setting_is_named(stamp: str) -> None:
         ("Feb 28 25:00:00 web-1 su[42]: (to root) alice on pts/1", Reason.TIMESTAMP_UNPARSEABLE),
         ("2026-02-30T10:00:00 web-1 su[42]: (to root) alice on pts/1", Reason.TIMESTAMP_UNPARSEABLE),
         ("2024-02-29T10:00:00Z web-1 su[42]: (to root) alice on pts/1", Reason.TIMESTAMP_OUT_OF_RANGE),
-        (f"{ISO} su[42]: (to root) {'x' * 513} on pts/1", Reason.FIELD_LENGTH),
+        (f"{LOG} su[42]: (to root) {'x' * 513} on pts/1", Reason.FIELD_LENGTH),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused(line: str | bytes, reason: Reason) -> None:
@@ -84,32 +83,32 @@ def test_what_is_wrong_is_refused(line: str | bytes, reason: Reason) -> None:
 
 
 def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
-    line = ISO.encode() + b" sshd[42]: Failed password for invalid user Jos\xe9 from 198.51.100.4 port 1 ssh2"
+    line = LOG.encode() + b" sshd[42]: Failed password for invalid user Jos\xe9 from 198.51.100.4 port 1 ssh2"
     assert stored("sshd", line)["user.name"] == "Jos\ufffd"
 
 
 def test_nuls_and_line_ends_around_a_line_are_no_part_of_it() -> None:
-    line = f"\0\0\0{ISO} su[42]: (to root) alice on pts/1\r\n"
+    line = f"\0\0\0{LOG} su[42]: (to root) alice on pts/1\r\n"
     assert stored("sshd", line)["user.name"] == "alice"
 
 
 def test_a_priority_may_stand_before_a_line() -> None:
-    assert stored("sshd", f"<86>{ISO} su[42]: (to root) alice on pts/1")["user.name"] == "alice"
+    assert stored("sshd", f"<86>{LOG} su[42]: (to root) alice on pts/1")["user.name"] == "alice"
 
 
 def test_a_repeated_line_is_split_into_as_many() -> None:
     inner = "Failed password for root from 198.51.100.4 port 40100 ssh2"
-    parts = list(split("sshd", f"\0{ISO} sshd[42]: message repeated 5 times: [ {inner}]\n".encode()))
-    assert parts == [f"{ISO} sshd[42]: {inner}".encode()] * 5
+    parts = list(split("sshd", f"\0{LOG} sshd[42]: message repeated 5 times: [ {inner}]\n".encode()))
+    assert parts == [f"{LOG} sshd[42]: {inner}".encode()] * 5
     assert stored("sshd", parts[0])["user.name"] == "root"
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        f"{ISO} sshd[42]: Failed password for invalid user message repeated 5 times: [ x] from 192.0.2.1 port 1 ssh2",
-        f"{ISO} sshd[42]: message repeated 100000 times: [ Failed password for root from 192.0.2.1 port 1 ssh2]",
-        f"{ISO} sshd[42]: Accepted password for alice from 192.0.2.10 port 1 ssh2",
+        f"{LOG} sshd[42]: Failed password for invalid user message repeated 5 times: [ x] from 192.0.2.1 port 1 ssh2",
+        f"{LOG} sshd[42]: message repeated 100000 times: [ Failed password for root from 192.0.2.1 port 1 ssh2]",
+        f"{LOG} sshd[42]: Accepted password for alice from 192.0.2.10 port 1 ssh2",
         "message repeated 2 times: [ x]",
     ],
 )
@@ -125,9 +124,9 @@ def floods() -> Iterator[str]:
         for unit in ("a", " ", " from ", " from 192.0.2.1 port 1 ssh2", " from 192.0.2.1 port 1 ssh2: A SHA256:x",
                      ") ", " on ",
                      " ; ", " : ", " ; USER=x", " ; USER=x ; ", ", ", "'", " FOR '", "[", " FROM x"):  # fmt: skip
-            yield f"{ISO} {program}[42]: {begin}" + unit * (1_000_000 // len(unit))
+            yield f"{LOG} {program}[42]: {begin}" + unit * (1_000_000 // len(unit))
     yield "Mar  1 10:00:00 " * 60_000
-    yield f"{ISO} sshd[42]: message repeated 5 times: [" + "]" * 1_000_000
+    yield f"{LOG} sshd[42]: message repeated 5 times: [" + "]" * 1_000_000
     yield "2026-" + "1" * 1_000_000
 
 
