@@ -30,7 +30,8 @@ FILES = "login-producer@files"
 ATTEMPT = (
     "printf '#!/bin/sh\\necho %s\\n' > /run/askpass && chmod 700 /run/askpass && "
     "SSH_ASKPASS=/run/askpass SSH_ASKPASS_REQUIRE=force "
-    "ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o NumberOfPasswordPrompts=1 -o PreferredAuthentications=password %s@localhost true"
+    "ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
+    "-o NumberOfPasswordPrompts=1 -o PreferredAuthentications=password %s@localhost true"
 )
 
 
