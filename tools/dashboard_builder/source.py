@@ -109,6 +109,9 @@ class Panel:
     metrics: Mapping[str, Metric] = dataclasses.field(default_factory=dict)
     buckets: Mapping[str, Bucket] = dataclasses.field(default_factory=dict)
     columns: Sequence[str] = ()
+    widths: Mapping[str, int] = dataclasses.field(
+        default_factory=dict
+    )  # of columns in pixels; the others share the rest
     filter: Filter = dataclasses.field(default_factory=dict)
     time: TimeRange | None = None  # default: the dashboard's
     sort_by: str = ""  # of a table, the highest value on top; default: the order of the buckets
@@ -130,6 +133,8 @@ class Panel:
         _one_of(CHARTS, self.chart)
         if (bool(self.columns), bool(self.metrics)) != (self.chart == "search", self.chart != "search"):
             raise SourceError("a search has columns, a chart has metrics")
+        if unknown := set(self.widths) - set(self.columns):
+            raise SourceError(f"there is no column {', '.join(unknown)} to be as wide")
         if unknown := {self.sort_by, *(each.order_by for each in self.buckets.values())} - {"", *self.metrics}:
             raise SourceError(f"there is no metric {', '.join(unknown)} to order by")
         for metric in self.metrics.values():
