@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
-"""Ansible module: index templates and API keys of an Elasticsearch cluster, in one call.
+"""Ansible module: index templates, first indices and API keys of an Elasticsearch cluster, in one call.
 
 A template or key carries the hash of what this module wrote (``_meta``, ``metadata``); it is written again only when
 the wanted content has another hash. Elasticsearch adds defaults and changes forms, so that the contents themselves
@@ -20,9 +20,9 @@ from ansible.module_utils.service_api import HASH, OPTIONS, Cluster, Refused, ha
 
 DOCUMENTATION = r"""
 module: elasticsearch_resources
-short_description: Index templates and API keys of an Elasticsearch cluster
+short_description: Index templates, first indices and API keys of an Elasticsearch cluster
 description:
-  - Writes the templates and the key that differ from what is wanted.
+  - Writes the templates and the key that differ from what is wanted, then makes the first indices that are missing.
   - Before a template is written, the properties of its mappings are added to the existing indices that match its
     patterns. Fields are only added; a field whose type differs stops the run before the template is changed.
 options:
@@ -31,6 +31,10 @@ options:
   username: {description: A user that may manage templates and API keys., type: str, default: elastic}
   password: {description: The user's password., type: str, required: true}
   index_templates: {description: Mapping of name to body., type: dict, default: {}}
+  first_indices:
+    description: Mapping of an index pattern to the name of the index to be made, empty, if none matches the pattern.
+    type: dict
+    default: {}
   api_key_name: {description: Name of an API key., type: str}
   api_key_role_descriptors: {description: What the key may do., type: dict, default: {}}
   api_key_encoded: {description: The key in its encoded form if there is one already., type: str, default: ''}
@@ -114,6 +118,18 @@ def differences(stored: dict[str, Any], wanted: dict[str, Any], path: str = "") 
     return new, other
 
 
+def first_index_changes(cluster: Cluster, wanted: dict[str, str], check: bool) -> list[str]:
+    """Make an index for each pattern that has none: who reads a pattern learns its fields from an index alone."""
+    changes = []
+    for pattern, index in wanted.items():
+        if cluster.call("GET", f"/_resolve/index/{pattern}")["indices"]:
+            continue
+        changes.append(f"index {index}: created, the first one of {pattern}")
+        if not check:
+            cluster.call("PUT", f"/{index}")
+    return changes
+
+
 def api_key_change(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], str]:
     """-> changes, the key in its encoded form if it is a new one, else ''.
 
@@ -141,6 +157,7 @@ def main() -> None:
         argument_spec={
             **OPTIONS,
             "index_templates": {"type": "dict", "default": {}},
+            "first_indices": {"type": "dict", "default": {}},
             "api_key_name": {"type": "str"},
             "api_key_role_descriptors": {"type": "dict", "default": {}, "no_log": False},
             "api_key_encoded": {"type": "str", "default": "", "no_log": True},
@@ -151,6 +168,7 @@ def main() -> None:
     result: dict[str, Any] = {}
     try:
         changes = template_changes(cluster, module.params["index_templates"], module.check_mode)
+        changes += first_index_changes(cluster, module.params["first_indices"], module.check_mode)
         if module.params["api_key_name"]:
             more, result["api_key_encoded"] = api_key_change(cluster, module.params, module.check_mode)
             changes += more

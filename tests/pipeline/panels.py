@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dashboard_builder.queries import MISSING
-from dashboard_builder.source import Bucket, Filter, Metric, Panel
+from dashboard_builder.source import MONTH, Bucket, Filter, Metric, Panel
 
 Document = Mapping[str, Any]
 """Values by dotted path; times in milliseconds since 1970."""
@@ -76,7 +76,7 @@ def _divide(
 
 
 def _start(bucket: Bucket, time: int, auto: timedelta) -> int:
-    if bucket.interval == "1M":
+    if bucket.interval == MONTH:
         moment = EPOCH + timedelta(milliseconds=time)
         return milliseconds(moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
     length = round(auto / timedelta(milliseconds=1))

@@ -155,6 +155,14 @@ def test_duplicates_are_counted(sent: Sent, ledger: Ledger) -> None:
     assert ledger.sum_of("login-pipeline-*", "duplicates") - sent.duplicates_before == len(sent.repeated)
 
 
+@pytest.mark.parametrize("family", ["login-events", "login-metrics", "login-dead-letters", "login-pipeline"])
+def test_there_was_an_index_before_the_first_batch(family: str, elastic: Elasticsearch) -> None:
+    first = elastic.search(index="login-pipeline-*", size=1, sort="@timestamp:asc")["hits"]["hits"][0]["_source"]
+    settings = elastic.indices.get_settings(index=f"{family}-*").body.values()
+    made = [int(each["settings"]["index"]["creation_date"]) for each in settings]
+    assert min(made) < milliseconds(first["@timestamp"])
+
+
 def test_consumer_check_finds_every_hop_well(host: Host, elastic: Elasticsearch) -> None:
     told = host.run("login-consumer check")
     assert told.rc == 0, told.stdout + told.stderr

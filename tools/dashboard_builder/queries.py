@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dashboard_builder.lens import Json
-from dashboard_builder.source import AUTO, CALENDAR, Bucket, DataView, Filter, Metric, Panel, duration, shifted_by
+from dashboard_builder.source import MONTH, Bucket, DataView, Filter, Metric, Panel, shifted_by
 
 MISSING = "__missing__"
 """Key of the documents without a bucket's field."""
@@ -36,7 +36,7 @@ def queries(
     """Return the searches whose answers hold all that the panel shows from `start` to `end`.
 
     As in Kibana, both ends belong to the range. A panel's own time range is the caller's matter. `auto` is how long
-    bars are, unless the source wants them longer.
+    bars are, where they are no months.
     """
     if panel.chart == "search":
         found = {"size": _HITS, "sort": [{view.time_field: "desc"}], "fields": list(panel.columns), "_source": False}
@@ -89,10 +89,10 @@ def _aggs(buckets: list[tuple[str, Bucket]], panel: Panel, metrics: Mapping[str,
 
 
 def _interval(bucket: Bucket, auto: timedelta) -> Json:
-    if bucket.interval in CALENDAR:
-        return {"field": bucket.field, "calendar_interval": bucket.interval, "min_doc_count": 0}
-    length = auto if bucket.interval == AUTO else max(auto, duration(bucket.interval))
-    return {"field": bucket.field, "fixed_interval": f"{int(length.total_seconds())}s", "min_doc_count": 0}
+    length = {"calendar_interval": MONTH}
+    if bucket.interval != MONTH:
+        length = {"fixed_interval": f"{int(auto.total_seconds())}s"}
+    return {"field": bucket.field, "min_doc_count": 0} | length
 
 
 def _metric(name: str, metric: Metric) -> dict[str, Json]:

@@ -67,7 +67,7 @@ def search(board: Dashboard, panel: Panel) -> Json:
         "description": panel.description,
         "columns": list(panel.columns),
         "sort": [["@timestamp", "desc"]],
-        "grid": {"columns": {"@timestamp": {"width": 170}}},
+        "grid": {"columns": {name: {"width": width} for name, width in {"@timestamp": 170, **panel.widths}.items()}},
         "rowHeight": 0,
         "hideChart": True,
         "isTextBasedQuery": False,

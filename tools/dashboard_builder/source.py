@@ -17,8 +17,7 @@ BUCKETS = ("date_histogram", "terms")
 CHARTS = ("metric", "bar_stacked", "bar_horizontal", "line", "donut", "table", "search")
 
 PREVIOUS = "previous"  # a time shift by what is shown
-AUTO = "auto"
-CALENDAR = ("1M", "1q", "1y")  # intervals that differ in length
+AUTO, MONTH = "auto", "1M"  # intervals of bars over time: as Kibana chooses, or months of the calendar
 _UNORDERED = ("share", "median")  # terms may be ordered by any other metric
 _UNITS = {
     "s": timedelta(seconds=1),
@@ -83,8 +82,7 @@ class Metric:
 class Bucket:
     """What the documents are divided by.
 
-    `interval` is how long bars are, or such as 1M; Kibana makes longer ones only where there were too many.
-    `rest` adds the documents without the field, and those beyond `size`.
+    `interval` is how long bars over time are. `rest` adds the documents without the field, and those beyond `size`.
     """
 
     label: str
@@ -109,6 +107,7 @@ class Panel:
     metrics: Mapping[str, Metric] = dataclasses.field(default_factory=dict)
     buckets: Mapping[str, Bucket] = dataclasses.field(default_factory=dict)
     columns: Sequence[str] = ()
+    widths: Mapping[str, int] = dataclasses.field(default_factory=dict)  # of columns, in pixels
     filter: Filter = dataclasses.field(default_factory=dict)
     time: TimeRange | None = None  # default: the dashboard's
     sort_by: str = ""  # of a table, the highest value on top; default: the order of the buckets
@@ -130,6 +129,8 @@ class Panel:
         _one_of(CHARTS, self.chart)
         if (bool(self.columns), bool(self.metrics)) != (self.chart == "search", self.chart != "search"):
             raise SourceError("a search has columns, a chart has metrics")
+        if unknown := set(self.widths) - set(self.columns):
+            raise SourceError(f"there is no column {', '.join(unknown)} to be as wide")
         if unknown := {self.sort_by, *(each.order_by for each in self.buckets.values())} - {"", *self.metrics}:
             raise SourceError(f"there is no metric {', '.join(unknown)} to order by")
         for metric in self.metrics.values():
@@ -142,8 +143,7 @@ class Panel:
                 raise SourceError("share needs a filter")
         for bucket in self.buckets.values():
             _one_of(BUCKETS, bucket.operation)
-            if bucket.interval not in (AUTO, *CALENDAR):
-                duration(bucket.interval)
+            _one_of((AUTO, MONTH), bucket.interval)
             if bucket.operation == "terms" and self.ordering(bucket).operation in _UNORDERED:
                 raise SourceError(f"{bucket.label} cannot be ordered by {self.ordering(bucket).label}")
 

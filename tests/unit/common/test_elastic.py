@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is told about Elasticsearch's errors."""
 
+from pathlib import Path
+
 import pytest
 from elastic_errors import FULL_DISK, api_error
 from elastic_transport import ConnectionError
-from login_common.elastic import cause, status_cause
+from login_common.elastic import cause, connect, status_cause
+from login_common.settings import ElasticsearchSettings, SettingsError
 
 
 @pytest.mark.parametrize(
@@ -23,3 +26,17 @@ def test_cause_names_fault_and_remedy(error: Exception, text: str) -> None:
 def test_a_full_disk_is_not_told_as_too_many_requests() -> None:
     assert "disk" in status_cause(429, "cluster_block_exception", FULL_DISK)
     assert "overloaded" in status_cause(429, "es_rejected_execution_exception", "queue full")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"), [(None, "No such file"), ("-----BEGIN NOTHING-----\n", "it holds no certificate")]
+)
+def test_a_ca_file_that_cannot_be_used_is_told_before_any_request(
+    content: str | None, text: str, tmp_path: Path
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    if content is not None:
+        ca_file.write_text(content)
+    settings = ElasticsearchSettings(hosts=("https://localhost:1",), ca_file=ca_file, api_key="k")
+    with pytest.raises(SettingsError, match=f"ca.pem: the CA file cannot be used: {text}"):
+        connect(settings)

@@ -2,7 +2,6 @@
 """What panels ask of Elasticsearch, and how its answers are read."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -110,15 +109,6 @@ def test_all_numbers_may_be_of_the_period_before(source: Source) -> None:
     assert (before.start, before.end) == (datetime(2026, 2, 28, tzinfo=UTC), START)
     assert before.body["aggs"]["country"]["terms"]["order"] == {"before>value": "desc"}
     assert list(before.body["aggs"]["country"]["aggs"]) == ["before"]
-
-
-@pytest.mark.parametrize(("auto", "length"), [(timedelta(seconds=10), "60s"), (timedelta(minutes=5), "300s")])
-def test_bars_are_no_shorter_than_the_source_says(source: Source, auto: timedelta, length: str) -> None:
-    found = panel(source, "overview", "against-day-before")
-    longer = replace(found, buckets={"time": replace(found.buckets["time"], interval="1m")})
-    asked_for = queries(longer, source.data_views[found.data_view], START, END, auto=auto)
-    histogram = asked_for[0].body["aggs"]["time"]["date_histogram"]
-    assert histogram["fixed_interval"] == length
 
 
 def test_months_are_those_of_the_calendar(source: Source) -> None:

@@ -43,7 +43,8 @@ def terms(**more: Any) -> dict[str, Any]:
         ({"metrics": {"n": COUNT | {"shift": "yesterday"}}}, "yesterday is no number of s, m, h, d or w"),
         ({"buckets": terms(operation="ranges")}, "ranges is none of date_histogram, "),
         ({"buckets": terms(order_by="logins")}, "there is no metric logins to order by"),
-        ({"buckets": terms(interval="2M")}, "2M is no number of s, m, h, d or w"),
+        ({"buckets": terms(interval="2M")}, "2M is none of auto, 1M"),
+        ({"widths": {"reason": 200}}, "there is no column reason to be as wide"),
         ({"sort_by": "logins"}, "there is no metric logins to order by"),
         (
             {"buckets": terms(), "metrics": {"n": {"label": "N", "operation": "share", "filter": {"a": "b"}}}},

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""New fields of a template come to the indices that are there, or nothing is changed at all."""
+"""New fields of a template come to the indices that are there, or nothing is changed; a pattern has an index."""
 
 from typing import Any
 
 import pytest
 from ansible.module_utils.service_api import HASH, Refused, hash_of
-from elasticsearch_resources import template_changes
+from elasticsearch_resources import first_index_changes, template_changes
 
 KEYWORD, DATE = {"type": "keyword"}, {"type": "date"}
 WANTED = {"reason": KEYWORD, "replay": {"properties": {"state": KEYWORD, "at": DATE}}}
@@ -28,6 +28,8 @@ class Cluster:
             return {}
         if path.startswith("/_index_template/"):
             return {"index_templates": [{"index_template": {"_meta": self.meta}}]} if self.meta is not None else None
+        if path.startswith("/_resolve/index/"):
+            return {"indices": [{"name": index} for index in self.indices if index.startswith(path[16:-1])]}
         assert path == "/letters-*/_mapping"
         return {index: {"mappings": {"properties": fields}} for index, fields in self.indices.items()}
 
@@ -82,3 +84,11 @@ def test_an_index_that_refuses_is_named_and_the_template_stays() -> None:
     with pytest.raises(Refused, match="letters was left as it was, since index letters-1"):
         changes(cluster)
     assert cluster.written == []
+
+
+@pytest.mark.parametrize(("check", "written"), [(False, ["/letters-2026.11"]), (True, [])])
+def test_a_pattern_without_an_index_gets_one(check: bool, written: list[str]) -> None:
+    cluster = Cluster(None, {"events-2025.01": {}})
+    wanted = {"events-*": "events-2026.11", "letters-*": "letters-2026.11"}
+    assert first_index_changes(cluster, wanted, check) == ["index letters-2026.11: created, the first one of letters-*"]
+    assert cluster.written == written

@@ -5,13 +5,14 @@ Who uses this module requires elasticsearch and orjson: they are no needs of log
 use for them.
 """
 
+import ssl
 from typing import Any
 
 from elastic_transport import ConnectionError as NoConnection
 from elastic_transport import ConnectionTimeout, ObjectApiResponse, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer
 
-from login_common.settings import ElasticsearchSettings
+from login_common.settings import ElasticsearchSettings, SettingsError
 
 Query = dict[str, Any]
 """A query, or a part of one, as Elasticsearch takes it."""
@@ -41,23 +42,28 @@ class Unavailable(Exception):
 def connect(settings: ElasticsearchSettings) -> Client:
     """Return a client that never repeats a request by itself: whoever asks knows better what to repeat.
 
-    Raises SettingsError if the API key's file cannot be read, Unavailable if the CA file cannot.
+    Raises SettingsError if the API key or the CA file cannot be used: the client itself would tell it as a fault of the
+    connection.
     """
     key = settings.secret()
+    if not key.isascii():  # no header could hold it
+        raise SettingsError("the API key holds signs that no key has; check elasticsearch.api_key_file")
     try:
-        return Client(
-            list(settings.hosts),
-            api_key=key,
-            ca_certs=str(settings.ca_file),
-            request_timeout=settings.request_timeout,
-            max_retries=0,
-            retry_on_timeout=False,
-            serializer=OrjsonSerializer(),
-        )
-    except (OSError, ValueError) as error:
-        raise Unavailable(
-            f"the CA file {settings.ca_file} cannot be used: {error}; check elasticsearch.ca_file"
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise SettingsError(
+            f"{settings.ca_file}: the CA file cannot be used: {reason}; check elasticsearch.ca_file"
         ) from None
+    return Client(
+        list(settings.hosts),
+        api_key=key,
+        ssl_context=context,
+        request_timeout=settings.request_timeout,
+        max_retries=0,
+        retry_on_timeout=False,
+        serializer=OrjsonSerializer(),
+    )
 
 
 def cause(error: Exception) -> str:
