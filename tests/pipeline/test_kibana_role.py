@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The role kibana with an archive. The archive holds a stand-in: this proves the role, and nothing about Kibana."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from deployment import Deployment
+from playbook import ROOT, Run
+from testinfra.host import Host
+
+STAND_IN = ROOT / "tests/support/kibana_stand_in.py"
+PATHS = """
+/etc/kibana                                   root    kibana  750
+/etc/kibana/kibana.yml                        root    kibana  640
+/etc/kibana/secrets.yml                       root    kibana  640
+/etc/kibana/key.pem                           root    kibana  640
+/var/lib/kibana                               kibana  kibana  750
+/opt/kibana                                   root    root    755
+/opt/kibana/current/bin/kibana                root    root    755
+/etc/systemd/system/kibana.service            root    root    644
+"""
+STATUS = """
+import json, ssl, urllib.request
+context = ssl.create_default_context(cafile="/etc/login-pipeline/ca.pem")
+print(json.dumps(json.load(urllib.request.urlopen("https://{}:5601/api/status", context=context))))
+"""
+REMOVE = """
+systemctl disable --now kibana
+rm -rf /etc/systemd/system/kibana.service /opt/kibana /etc/kibana /var/lib/kibana
+systemctl daemon-reload
+systemctl reset-failed
+"""
+
+TOO_NEW = "9.0.0"
+
+Deploy = Callable[..., Run]
+
+
+def executable(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mode = 0o755
+    return member
+
+
+@pytest.fixture(scope="module")
+def deploy(deployment: Deployment, host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
+    """Return a function that runs the role with the stand-in's archive; what it leaves is removed at the end."""
+    if host.file("/etc/systemd/system/kibana.service").exists:
+        pytest.skip("the host has a Kibana of its own")
+    version = host.check_output("basename $(readlink /opt/elasticsearch/current)").split("-")[0]
+    folder = tmp_path_factory.mktemp("archives")
+    for each in (version, TOO_NEW):
+        archive = folder / f"kibana-{each}-linux-{platform.machine()}.tar.gz"
+        with tarfile.open(archive, "w:gz") as tar:
+            tar.add(STAND_IN, f"kibana-{each}/bin/kibana", filter=executable)
+        digest = hashlib.sha512(archive.read_bytes()).hexdigest()
+        Path(f"{archive}.sha512").write_text(f"{digest}  {archive.name}\n")
+
+    def run(*options: str, **settings: object) -> Run:
+        given = {"artifact_local_dir": str(folder), "kibana_ready_timeout": 60} | settings
+        return deployment.deploy("--tags", "kibana", "--diff", "-e", json.dumps(given), *options)
+
+    yield run
+    host.check_output(f"sh -c '{REMOVE}'")
+
+
+@pytest.fixture(scope="module")
+def checked(deploy: Deploy, host: Host) -> bool:
+    """Run in check mode on the host without Kibana. Return whether there is something afterwards."""
+    run = deploy("--check")
+    assert run.returncode == 0, run.output
+    assert "would install kibana" in run.output
+    return host.file("/opt/kibana").exists or host.file("/etc/kibana").exists
+
+
+@pytest.fixture(scope="module")
+def deployed(checked: bool, deploy: Deploy) -> Run:
+    run = deploy()
+    assert run.returncode == 0, run.output
+    return run
+
+
+def test_check_mode_changes_nothing(checked: bool) -> None:
+    assert not checked
+
+
+def test_all_shipped_objects_are_imported(deployed: Run, host: Host) -> None:
+    shipped = sorted(
+        [each["type"], each["id"]]
+        for file in (ROOT / "kibana_exports").glob("*.ndjson")
+        for each in map(json.loads, file.read_text().splitlines())
+    )
+    assert sorted(json.loads(host.file("/var/lib/kibana/imported.json").content_string)) == shipped
+    assert deployed.output.count("imported: it was not there") == len(shipped)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_unit_is_enabled_hardened_and_lasts_by_https(deployment: Deployment, host: Host) -> None:
+    wanted = {"ActiveState": "active", "UnitFileState": "enabled", "User": "kibana", "NRestarts": "0"}
+    wanted |= {"ProtectSystem": "strict", "NoNewPrivileges": "yes", "ReadWritePaths": "/var/lib/kibana"}
+    text = host.check_output(f"systemctl show kibana --property={','.join(wanted)}")
+    assert dict(line.split("=", 1) for line in text.splitlines()) == wanted
+    # V8 asks for memory protection keys, and is killed where it may not.
+    assert "pkey_alloc" in host.check_output("systemctl show kibana --property=SystemCallFilter")
+    told = deployment.python(STATUS.format(deployment.pipeline_address))
+    assert told["status"]["overall"]["level"] == "available"
+
+
+@pytest.mark.usefixtures("deployed")
+def test_owners_and_modes(host: Host) -> None:
+    for path, *wanted in map(str.split, PATHS.strip().splitlines()):
+        assert host.check_output("stat -c '%%U %%G %%a' %s", path).split() == wanted, path
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_second_run_changes_nothing_and_shows_no_secret(deployment: Deployment, deploy: Deploy) -> None:
+    run = deploy("-vv")
+    assert (run.returncode, run.changed) == (0, 0), run.output
+    assert [name for name, secret in deployment.secrets.items() if secret in run.output] == []
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_start_that_fails_is_told_with_the_services_own_words(deploy: Deploy) -> None:
+    run = deploy(kibana_extra_config={"no.such.setting": 1})
+    assert run.returncode != 0
+    assert 'Unknown configuration key(s): "no.such.setting"' in run.text
+
+
+def test_an_archive_newer_than_elasticsearch_is_refused(deploy: Deploy) -> None:
+    run = deploy(artifact_versions={"kibana": TOO_NEW})
+    assert run.returncode != 0
+    assert f"Kibana {TOO_NEW} does not work with Elasticsearch" in run.text
