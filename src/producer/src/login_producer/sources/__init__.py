@@ -58,7 +58,9 @@ def open_source(settings: ProducerSettings, counters: Counters) -> Source:
     source = settings.source
     match source:
         case JournalSettings():
-            raise SourceError(f"source.type {source.type} is not there yet")
+            from login_producer.sources.journal import JournalSource
+
+            return JournalSource(source, settings.positions_file, counters)
         case FileSettings():
             from login_producer.sources.files import FileSource
 
