@@ -125,3 +125,17 @@ def test_options_of_made_up_events_are_refused_for_real_ones(
     settings_file.write_text(text[: text.index("[source]")] + '[source]\ntype = "journal"\n')
     assert main(["run", "--settings", str(settings_file), "--profile", "seed"]) == 2
     assert "--profile is for made-up events, but source.type in the settings is journal" in capsys.readouterr().err
+
+
+def test_status_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counters = {"generated": 3, "sent": 3, "acked": 2, "resent": 0, "failed": {"too_large": 1}, "untrusted": 0}
+    source = {"type": "file", "lag_bytes": 8, "files": [], "more_files": 0}
+    path = tmp_path / "status.json"
+    path.write_text(json.dumps({
+        "state": "sending", "pid": 7, "counters": counters, "unacknowledged": 0, "rate": {"acked": 0.5},
+        "unreachable_since": None, "source": source,
+    }))  # fmt: skip
+    assert main(["status", "--status-file", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "failed 1 {'too_large': 1}", "source type file, lag bytes 8, more files 0",
+    ]  # fmt: skip

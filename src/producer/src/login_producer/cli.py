@@ -15,7 +15,7 @@ from login_common.settings import SettingsError, describe, load
 from login_formats import FORMATS
 from pydantic import BaseModel, ValidationError
 
-from login_producer import __version__, service, status
+from login_producer import __version__, check, service, status
 from login_producer.counters import StateError
 from login_producer.settings import (
     DEFAULT_PATH,
@@ -65,6 +65,10 @@ def _status(options: argparse.Namespace) -> int:
     print(f"{current['state']}, {current['rate']['acked']} events/s acknowledged, pid {current['pid']}")
     print(f"sent {counters['sent']}, acked {counters['acked']}, unacknowledged {current['unacknowledged']}")
     print(f"failed {sum(counters['failed'].values())} {counters['failed'] or ''}".rstrip())
+    source = {
+        name.replace("_", " "): value for name, value in current["source"].items() if isinstance(value, str | int)
+    }
+    print("source " + ", ".join(f"{name} {value}" for name, value in source.items()))
     if current["unreachable_since"]:
         print(f"Kafka unreachable since {current['unreachable_since']}: {current['last_error']}")
     return 0
@@ -79,6 +83,18 @@ def _generate(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = _checked(StdinSettings, {"type": "stdin"} | _given(options, _STDIN_OPTIONS))
+    checker = check.Checker(settings.format, settings.layout, settings.timezone, options.max_age_days)
+    try:
+        whole = check.report(checker.check(options.file), sys.stdout, options.json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0 if whole else 1
 
 
 def _settings(options: argparse.Namespace) -> ProducerSettings:
@@ -136,12 +152,14 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--total", type=int, help="stop after so many events")
     source.add_argument("--seed", type=int, help="the same seed gives the same events")
 
-    run = commands.add_parser("run", parents=[file, source], help="send events to Kafka")
+    records = argparse.ArgumentParser(add_help=False)
+    records.add_argument("--format", help=f"of the records: {', '.join(FORMATS)}")
+    records.add_argument("--timezone", help="of times that name no zone, as in Europe/Berlin")
+    records.add_argument("--layout", choices=get_args(Layout), help="a record a line (default), or rows below a header")
+
+    run = commands.add_parser("run", parents=[file, source, records], help="send events to Kafka")
     run.add_argument("--rate", type=float, help="events a second, 0 for as many as possible")
     run.add_argument("--source", choices=("stdin",), help="send the records of standard input, then end")
-    run.add_argument("--format", help=f"of the records: {', '.join(FORMATS)}")
-    run.add_argument("--timezone", help="of times that name no zone, as in Europe/Berlin")
-    run.add_argument("--layout", choices=get_args(Layout), help="a record a line (default), or rows below a header")
     run.set_defaults(command=_run)
 
     show = commands.add_parser("status", parents=[file], help="show what the running producer does")
@@ -151,4 +169,10 @@ def _parser() -> argparse.ArgumentParser:
 
     generate = commands.add_parser("generate", parents=[source], help="print events, one a line, without Kafka")
     generate.set_defaults(command=_generate)
+
+    judge = commands.add_parser("check", parents=[records], help="show what a file's records become, without Kafka")
+    judge.add_argument("file", metavar="FILE", help="unpacked if it ends with .gz; - is standard input")
+    judge.add_argument("--json", action="store_true", help="print a JSON object for each record, with its ECS fields")
+    judge.add_argument("--max-age-days", type=int, default=400, help="as pipeline_retention_days (default 400)")
+    judge.set_defaults(command=_check)
     return parser

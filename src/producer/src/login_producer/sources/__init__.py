@@ -57,8 +57,14 @@ def open_source(settings: ProducerSettings, counters: Counters) -> Source:
     """Return the source that the settings choose. Raises SourceError, counters.StateError."""
     source = settings.source
     match source:
-        case JournalSettings() | FileSettings():
-            raise SourceError(f"source.type {source.type} is not there yet")
+        case JournalSettings():
+            from login_producer.sources.journal import JournalSource
+
+            return JournalSource(source, settings.positions_file, counters)
+        case FileSettings():
+            from login_producer.sources.files import FileSource
+
+            return FileSource(source, settings.positions_file, counters)
         case StdinSettings():
             from login_producer.sources.stdin import StdinSource
 
