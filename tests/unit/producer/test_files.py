@@ -19,6 +19,7 @@ from login_producer.sources import SourceError, files, watch
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "POLL_S", 0)
     monkeypatch.setattr(files, "GRACE_S", 0)
+    monkeypatch.setattr(files, "_REST", 0)
     monkeypatch.setattr(watch, "_AGAIN_S", 0)
     monkeypatch.setattr(watch, "_PACKING_S", 0)
 

@@ -2,6 +2,7 @@
 """The journal: which entries are trusted, what line each becomes, and going on after whatever happens."""
 
 import json
+import pwd
 import stat
 import sys
 import time
@@ -40,7 +41,15 @@ def entry(**changes: Any) -> Entry:
     return Entry(json.dumps(fields(**changes)).encode())
 
 
-SUDO = {"SYSLOG_IDENTIFIER": "sudo", "_UID": "1000", "_EXE": "/usr/bin/sudo", "_COMM": "sudo"}
+NOBODY = pwd.getpwnam("nobody").pw_uid
+SUDO = {
+    "SYSLOG_IDENTIFIER": "sudo",
+    "_UID": str(NOBODY),
+    "_EXE": "/usr/bin/sudo",
+    "_COMM": "sudo",
+    "MESSAGE": "  nobody : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/id",
+}
+SU = SUDO | {"SYSLOG_IDENTIFIER": "su", "_EXE": "/bin/su", "MESSAGE": "FAILED SU (to root) nobody on pts/1"}
 LOGGER = {"_UID": "1000", "_EXE": "/usr/bin/logger", "_COMM": "logger"}
 
 
@@ -52,7 +61,14 @@ LOGGER = {"_UID": "1000", "_EXE": "/usr/bin/logger", "_COMM": "logger"}
         ({"_TRANSPORT": "journal", "SYSLOG_IDENTIFIER": "systemd-logind"}, True),
         (SUDO, True),
         (SUDO | {"_UID": "0"}, True),
-        ({"SYSLOG_IDENTIFIER": "su", "_UID": "1000", "_EXE": "/bin/su"}, True),
+        (SUDO | {"MESSAGE": "pam_unix(sudo:auth): conversation failed"}, True),
+        (SU, True),
+        (SU | {"MESSAGE": "(to root) nobody on pts/1", "_EXE": "/usr/bin/su"}, True),
+        (SU | {"MESSAGE": "(to bob) root on pts/1", "_AUDIT_LOGINUID": "0"}, True),  # by su from a shell by su
+        (SU | {"MESSAGE": "(to bob) root on pts/1"}, False),
+        (SUDO | {"MESSAGE": "  root : TTY=pts/0 ; PWD=/home/nobody : ; USER=root ; COMMAND=/usr/bin/id"}, False),
+        (SUDO | {"MESSAGE": "root : nobody : TTY=pts/0"}, False),
+        (SUDO | {"_UID": "4294967294"}, False),
         (LOGGER, False),
         (LOGGER | {"SYSLOG_IDENTIFIER": "sudo"}, False),
         (SUDO | {"_EXE": None, "_COMM": None}, False),

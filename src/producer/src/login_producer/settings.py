@@ -94,7 +94,8 @@ class JournalSettings(BaseModel):
     model_config = _STRICT
 
     type: Literal["journal"]
-    format: Literal["sshd"] = "sshd"
+    format: Literal["sshd", "sshd_keys"] = "sshd"
+    """sshd_keys: for hosts where sshd takes keys only."""
     identifiers: Annotated[tuple[str, ...], Field(min_length=1)] = IDENTIFIERS
     """The programs (SYSLOG_IDENTIFIER) whose entries are read."""
     since: str = "now"
