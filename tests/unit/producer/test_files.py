@@ -289,6 +289,20 @@ def test_a_file_that_may_not_be_read_is_said_and_read_later(
     assert rig.values() == [b"one"]
 
 
+def test_a_file_that_may_not_be_read_once_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(tmp_path, follow=False)
+    rig.write("one\n")
+    monkeypatch.setattr(os, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    rig.start()
+    assert rig.values() == []
+    assert rig.source and "Permission denied" in str(rig.source.failure)
+
+
+def test_a_place_without_a_file_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Rig(tmp_path, "ap.log").start()
+    assert "ap.log yet, or its folder may not be listed: waiting for it" in caplog.text
+
+
 def test_damaged_positions_cost_no_record(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rig = Rig(tmp_path).start()
     rig.write("one\n")

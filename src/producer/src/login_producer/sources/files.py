@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records from files: followed through rotations and restarts, or read once."""
 
+import glob
 import json
 import logging
 import time
@@ -39,6 +40,10 @@ class FileSource(Source):
         looked, remembered = _load(positions, settings, counters)
         self._watch = Watch(settings, counters, remembered, looked)
         self._watch.look()
+        log.info("%d files to read", len(self._watch.tails))
+        for path in settings.paths:
+            if not glob.glob(path, recursive=True):  # noqa: PTH207  (pathlib's takes no absolute patterns)
+                log.warning("there is no file %s yet, or its folder may not be listed: waiting for it", path)
         self._events = self._read()
         self._saved: list[dict[str, Any]] | None = None
         self._save_again = 0.0
@@ -84,19 +89,19 @@ class FileSource(Source):
                     while self._unsettled_bytes() > MAX_UNSETTLED_BYTES:
                         yield None
                 news |= tail.attached and not tail.idle
-            if news:
-                continue
-            if not self._follow:
-                return
-            again = time.monotonic() + POLL_S
-            yield None
-            while time.monotonic() < again:
+            if not news:
+                if not self._follow:
+                    return
+                again = time.monotonic() + POLL_S
                 yield None
+                while time.monotonic() < again:
+                    yield None
             began = time.monotonic()
-            if began >= next_look:
+            if self._follow and began >= next_look:
                 self._watch.look()
                 self._close_some()
-                next_look = time.monotonic() + _REST * (time.monotonic() - began)
+                ended = time.monotonic()
+                next_look = ended + max(POLL_S, _REST * (ended - began))
 
     def _some(self, tail: Tail) -> Iterator[Event]:
         """Yield the next events of a file."""
@@ -107,6 +112,8 @@ class FileSource(Source):
             yield from tail.more()
         except Replaced:
             watch.cut_off(tail)
+            if not self._follow:
+                self._fail(f"{tail.path} was cut off or written anew while it was read")
             return
         except (DamagedGzip, OSError) as error:
             self._fail(f"{tail.path} cannot be read on from offset {tail.progress.read.end}: {error}")
@@ -128,7 +135,8 @@ class FileSource(Source):
 
     def _fail(self, text: str) -> None:
         log.error("%s", text)
-        self._failures.append(text)
+        if not self._follow:
+            self._failures.append(text)
 
     def _unsettled_bytes(self) -> int:
         return sum(tail.unsettled_bytes for tail in self._watch.tails.values())

@@ -128,15 +128,13 @@ class Tail:
     def attach(self, path: Path) -> Key:
         """Open the file, to go on behind the last record read; return its key. Raises OSError, DamagedGzip."""
         self.detach()
-        content = Content(path)
         self.path, self._sending.name = path, str(path)
         self._start = start = self.progress.read.end
         if not start:
             self._stream = None  # another file may have come to this place
         if start and self._settings.layout == "csv" and self._columns is None:
-            self._columns = _columns(content, self._settings)
-            content.close()
-            content = Content(path)
+            self._columns = _columns(path, self._settings)
+        content = Content(path)
         if not content.packed:
             content.skip_to(start)
         self._content, self.idle, self.last_data = content, False, time.monotonic()
@@ -224,11 +222,14 @@ def _key(value: Any) -> Key:
     return int(device), int(inode)
 
 
-def _columns(content: Content, settings: FileSettings) -> tuple[str, ...] | None:
-    reader = Reader(settings.format, settings.layout)
-    while reader.columns is None and (data := content.read()):
-        for _ in reader.feed(data):
-            pass
+def _columns(path: Path, settings: FileSettings) -> tuple[str, ...] | None:
+    reader, content = Reader(settings.format, settings.layout), Content(path)
+    try:
+        while reader.columns is None and (data := content.read()):
+            for _ in reader.feed(data):
+                pass
+    finally:
+        content.close()
     return reader.columns
 
 

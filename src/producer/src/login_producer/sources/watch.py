@@ -10,7 +10,7 @@ from pathlib import Path
 from login_producer.counters import Counters
 from login_producer.settings import FileSettings
 from login_producer.sources import SourceError
-from login_producer.sources.content import first_bytes
+from login_producer.sources.content import DamagedGzip, first_bytes
 from login_producer.sources.rotation import family, is_copy, regular, regular_files
 from login_producer.sources.tail import Key, Tail
 
@@ -112,7 +112,10 @@ class Watch:
         self._pass(tail)
 
     def open(self, tail: Tail) -> bool:
-        """Open the file of a tail, if it is still there; else `look` will find out. Raises DamagedGzip."""
+        """Open the file of a tail, if it is still there; else `look` will find out.
+
+        Raises DamagedGzip, and OSError where there is no next time.
+        """
         status = regular(tail.path)
         if status is None or (status.st_dev, status.st_ino) != tail.key:
             return False
@@ -123,9 +126,9 @@ class Watch:
             if tail.attach(tail.path) != tail.key:  # just now another came to its place
                 tail.detach()
                 return False
-        except FileNotFoundError:
-            return False
         except OSError as error:
+            if not self._settings.follow:
+                raise
             self._complain(tail.path, f"cannot be read: {error.strerror}; check its owner, group and mode")
             return False
         return True
@@ -213,7 +216,7 @@ class Watch:
         log.info("%s goes on in %s at offset %d", tail.path, path, tail.progress.read.end)
         try:
             tail.key = tail.attach(path)
-        except OSError:  # gone again
+        except (OSError, DamagedGzip):  # gone again, or being written
             self._lose(tail)
             return
         tail.rotated |= family(path)[1] != path.name
