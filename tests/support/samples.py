@@ -111,7 +111,13 @@ SAMPLES = (
         ignored=1,
         dead=0,
     ),
-    Sample("ecs", _json(_ecs("authentication"), _ecs(["process"]), _ecs(7)), events=1, ignored=1, dead=1),
+    Sample(
+        "ecs",
+        _json(_ecs("authentication"), _ecs(["process"]), _ecs("authentication") | {"user.name": ["alice", "bob"]}),
+        events=1,
+        ignored=1,
+        dead=1,
+    ),
     Sample(
         "rba_csv",
         "index,Login Timestamp,User ID,IP Address,Country,User Agent String,Login Successful\n"
