@@ -36,7 +36,7 @@ from login_consumer.settings import (
     load_settings,
 )
 from login_consumer.sink import Sink
-from login_consumer.status import as_text, status
+from login_consumer.status import as_text, stored, waiting
 from login_consumer.windows import Span
 
 log = logging.getLogger("login_consumer")
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "check", help="try each hop to Kafka, Spark and Elasticsearch; leaves nothing behind"
     ).set_defaults(command=_check)
-    status_parser = commands.add_parser("status", help="show totals and the last batch")
+    status_parser = commands.add_parser("status", help="show totals, the last batch, and what it has not read yet")
     status_parser.add_argument("--json", action="store_true", help="as one JSON object")
     status_parser.set_defaults(command=_status)
     audit_parser = commands.add_parser(
@@ -120,7 +120,8 @@ def _check(settings: Settings, _: argparse.Namespace) -> int:
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:
     # asked through Sink, as an index that was made just now does not answer yet
-    told = Sink(settings.elasticsearch).ask(lambda client: status(client, settings.kafka.topic))
+    told = Sink(settings.elasticsearch).ask(lambda client: stored(client, settings.kafka.topic))
+    told |= waiting(settings.kafka, told["last_batch"])
     print(json.dumps(told, indent=1) if options.json else "\n".join(as_text(told)))
     return 0
 
