@@ -18,8 +18,12 @@ demo: ## Build a systemd host in podman, deploy the whole pipeline to it, show l
 demo-down: ## Remove the demo host, its data and its secrets
 	tools/demo down
 
+.PHONY: status
+status: ## How all hosts of INVENTORY=inventory/demo are, on one screen; exit code 2 of make if something is wrong
+	tools/status $(or $(INVENTORY),inventory/demo)
+
 .PHONY: summary
-summary: ## Show what the demo host runs, its URLs and its live counts
+summary: ## The demo's status, its URLs and its live counts
 	tools/demo summary
 
 .PHONY: test

@@ -22,7 +22,6 @@ from testinfra.host import Host
 
 LETTERS = "login-dead-letters-*"
 SECONDS = 30
-PASSWORD = "/etc/login-consumer/kafka_replay_password"  # a path
 
 Options = Callable[[str], dict[str, Any]]
 Place = tuple[int, int]
@@ -266,11 +265,3 @@ def test_a_document_that_elasticsearch_refuses_costs_no_other_and_can_be_replaye
     assert stored() == {"before", "odd", "after"}
     found = pipeline.audit()
     assert found["balanced"], found
-
-
-def test_the_service_cannot_read_the_replays_password(host: Host, deployment: Deployment) -> None:
-    secret = deployment.secrets["kafka_replay_password"]
-    assert host.check_output("cat %s", PASSWORD) == secret
-    process = host.check_output("systemctl show login-consumer --property=MainPID --value")
-    seen = host.run("nsenter --mount --target %s cat %s", process, PASSWORD)
-    assert secret not in seen.stdout

@@ -44,7 +44,11 @@ PATHS = """
 /etc/login-consumer                                 root            login-consumer  750
 /etc/login-consumer/consumer.toml                   root            login-consumer  640
 /etc/login-consumer/kafka_password                  root            login-consumer  640
-/etc/login-consumer/kafka_replay_password           root            login-consumer  640
+/etc/login-consumer/replay                          root            login-consumer  750
+/etc/login-consumer/replay/kafka_password           root            login-consumer  640
+/etc/login-consumer/retention                       root            login-consumer  750
+/etc/login-consumer/retention/retention.toml        root            login-consumer  640
+/etc/login-consumer/retention/elasticsearch_api_key root            login-consumer  640
 /etc/login-consumer/elasticsearch_api_key           root            login-consumer  640
 /var/lib/login-consumer                             login-consumer  login-consumer  750
 /etc/login-report                                   root            login-report    750
@@ -63,7 +67,7 @@ PATHS = """
 def hunt(deployment: Deployment, places: list[str], user: str = "root") -> list[str]:
     """Return where `user` can read a stored secret, a part of one, or the CA's key."""
     secrets = dict(deployment.secrets)
-    for name in ("consumer_api_key", "report_api_key"):
+    for name in ("consumer_api_key", "report_api_key", "retention_api_key"):
         secrets[f"{name}, decoded"] = base64.b64decode(secrets[name]).decode().split(":")[1]
     secrets["CA key"] = (deployment.ca_dir / "ca.key").read_text().splitlines()[1]
     return deployment.python(f"SECRETS = {secrets!r}\nPLACES = {places!r}\n{HUNT}", user)
@@ -80,8 +84,9 @@ def test_the_hunt_finds_what_is_there(deployment: Deployment) -> None:
         "consumer_api_key in /etc/login-consumer/elasticsearch_api_key",
         "kafka_consumer_password in /etc/login-consumer/kafka_password",
         "kafka_producer_password in /etc/login-producer/kafka_password",
-        "kafka_replay_password in /etc/login-consumer/kafka_replay_password",
+        "kafka_replay_password in /etc/login-consumer/replay/kafka_password",
         "report_api_key in /etc/login-report/elasticsearch_api_key",
+        "retention_api_key in /etc/login-consumer/retention/elasticsearch_api_key",
     ]
 
 
@@ -112,3 +117,17 @@ def test_a_service_keeps_nothing_below_tmp(user: str, host: Host) -> None:
 def test_a_service_cannot_write_its_program_or_settings(user: str, host: Host) -> None:
     command = "runuser -u %s -- find /opt /etc -writable ! -type l ! -path /etc/elasticsearch/elasticsearch.keystore"
     assert host.check_output(f"{command} 2>/dev/null || true", user) == ""
+
+
+@pytest.mark.parametrize("path", ["replay/kafka_password", "retention/elasticsearch_api_key"])
+def test_the_consumer_cannot_read_the_secrets_of_an_operator(path: str, host: Host) -> None:
+    file = f"/etc/login-consumer/{path}"
+    # replaced, as by a run with another secret, while the service goes on
+    host.check_output(f"cp -p {file} {file}.new && mv {file}.new {file}")
+    process = host.check_output("systemctl show login-consumer --property=MainPID --value")
+    seen = host.run(
+        f"nsenter --mount --target {process} setpriv --reuid login-consumer --regid login-consumer \
+        --clear-groups ls {file}"
+    )
+    assert seen.rc != 0 and "Permission denied" in seen.stderr, seen
+    assert host.check_output("runuser -u login-consumer -- cat %s", file)

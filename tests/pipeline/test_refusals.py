@@ -250,3 +250,26 @@ def test_readers_only_read(method: str, path: str, body: Any, as_reader: Elastic
 )
 def test_the_consumers_key_does_only_its_job(method: str, path: str, body: Any, as_consumer: Elasticsearch) -> None:
     check_forbidden(as_consumer, method, path, body)
+
+
+@pytest.fixture(scope="module")
+def as_retention(deployment: Deployment, tunnel: Tunnel) -> Elasticsearch:
+    return elasticsearch_client(deployment, tunnel, api_key=deployment.secrets["retention_api_key"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/other", None),
+        ("DELETE", "/login-check-1970.01", None),
+        ("PUT", "/{events}/_doc/1", {"a": 1}),
+        ("DELETE", "/{events}/_doc/no-such-event", None),
+        ("POST", "/login-events-1970.01/_delete_by_query", {"query": {"match_all": {}}}),
+        ("PUT", "/login-events-1970.01", None),
+        ("GET", "/.security/_search", None),
+        ("POST", "/_security/api_key", {"name": "stranger"}),
+        ("PUT", "/_cluster/settings", {"persistent": {"action.destructive_requires_name": False}}),
+    ],
+)
+def test_the_retentions_key_does_only_its_job(method: str, path: str, body: Any, as_retention: Elasticsearch) -> None:
+    check_forbidden(as_retention, method, path, body)

@@ -38,7 +38,7 @@ SPECIAL = {
     "login-consumer": {
         "TimeoutStopUSec": "1min 30s",
         "ReadWritePaths": "",
-        "InaccessiblePaths": "/etc/login-consumer/kafka_replay_password",
+        "InaccessiblePaths": "/etc/login-consumer/replay /etc/login-consumer/retention",
     },
     "login-producer": {"TimeoutStopUSec": "1min", "ReadWritePaths": "", "MemoryDenyWriteExecute": "yes"},
 }

@@ -53,6 +53,10 @@ VARIABLES = {
         {"elasticsearch_data_dir": "/var/tmp/data"},
         [NAME, "elasticsearch_data_dir", "/var/tmp/data"],
     ),
+    "retention": (
+        {"spark_consumer_dead_letter_days": 60},
+        [NAME, "spark_consumer_dead_letter_days 60", "at least 73 here", "lower spark_consumer_progress_days"],
+    ),
     "certificate lifetimes": ({"pki_days": 10}, ["pki_days (10)", "pki_renew_before_days (30)"]),
 }
 

@@ -5,9 +5,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from login_consumer.audit import Audit, as_text, side_by_side
+from login_consumer.audit import Audit, as_text
 from login_consumer.documents import WindowKey
-from login_consumer.windows import Span, between, widened
+from login_consumer.windows import Span, between, side_by_side, widened
 
 MINUTE = 60_000
 
@@ -54,3 +54,10 @@ def test_the_balance_is_told_in_lines() -> None:
     assert text.endswith("\nbalanced")
     found.faults.append("offsets 1 to 2 of partition 0 stand in no progress document of login-pipeline-* (id)")
     assert "\n".join(as_text(found)).endswith("FAULT          " + found.faults[0] + "\nDOES NOT BALANCE")
+
+
+def test_what_is_not_compared_is_told() -> None:
+    found = Audit(batches=2, since="2026-02-01T00:00:00.100Z", events_since="2025-01-01T00:00:00.000Z", too_old=3)
+    text = "\n".join(as_text(found))
+    assert "2 since 2026-02-01T00:00:00.100Z; older accounts are deleted" in text
+    assert "0 events (3 of before 2025-01-01T00:00:00.000Z are not compared)" in text

@@ -66,6 +66,9 @@ def full_letter() -> dict[str, Any]:
     return json.loads(dead_letter(Rejected(Reason.NOT_JSON), b"\xff", ORIGIN, TEN, headers).source) | replay
 
 
+SHAPE = {"schema": 1, "events.period": "month"}
+
+
 def full_progress() -> dict[str, Any]:
     counts = Counts(
         read=4,
@@ -78,7 +81,7 @@ def full_progress() -> dict[str, Any]:
         arrival_last=TEN + 10,
     )
     ranges = {0: OffsetRange(9, 9), 2: OffsetRange(68, 74)}
-    batch = Batch("lineage", 4, 17, Topic("login-events", "T1"), ranges, {"schema": 1}, 6, "two records")
+    batch = Batch("lineage", 4, 17, Topic("login-events", "T1"), ranges, SHAPE, 6, "two records")
     return dict(json.loads(progress_lines(batch, counts, Times(10, 5, 5, TEN + 100)).splitlines()[1]))
 
 
@@ -253,11 +256,11 @@ def test_progress_tells_latency_offsets_and_loss() -> None:
 
 def test_progress_is_read_back() -> None:
     read = Progress.of(full_progress())
-    assert (read.id, read.sequence, read.topic_id, read.shape) == ("lineage-4", 17, "T1", {"schema": 1})
+    assert (read.id, read.sequence, read.topic_id, read.shape) == ("lineage-4", 17, "T1", SHAPE)
     assert read.offsets == {0: 9, 2: 74}
 
 
 def test_the_account_of_an_empty_batch_is_filed_under_its_own_time() -> None:
-    batch = Batch("lineage", 4, 17, Topic("login-events", "T1"), {}, {})
+    batch = Batch("lineage", 4, 17, Topic("login-events", "T1"), {}, SHAPE)
     action = progress_lines(batch, Counts(), Times(10, 5, 5, TEN)).splitlines()[0]
     assert json.loads(action)["index"]["_index"] == "login-pipeline-2026.03"

@@ -12,19 +12,31 @@ from itertools import pairwise
 from typing import Any
 
 from login_common.elastic import Client, Query
-from login_common.times import iso
+from login_common.times import END_OF_TIME, iso
 
 from login_consumer.counts import OffsetRange, joined
 from login_consumer.dead_letters import newest
 from login_consumer.documents import EVENTS, METRICS, PIPELINE, WindowKey, index_name, metric_id
 from login_consumer.kafka_side import topic_state
+from login_consumer.periods import Index, first_kept
 from login_consumer.plan import TopicState
 from login_consumer.progress import Progress, last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
-from login_consumer.windows import Position, Span, at_places, between, counted_events, metrics, order, widened
+from login_consumer.windows import (
+    Position,
+    Span,
+    at_places,
+    between,
+    counted_events,
+    events_by_index,
+    metrics,
+    side_by_side,
+    widened,
+)
 
 _SUMS = ("read", "skipped", "indexed", "duplicates", "ignored")
+_FURTHER = ("@timestamp", "sequence", "dead_by_reason", "indexed_by_index", "loss", "topic_id", "ranges")
 _PAGE = 5000
 _MOST_TOLD = 20
 _IN_FLIGHT_SECONDS = 60
@@ -48,6 +60,12 @@ class Audit:
     windows: int = 0
     windows_sum: int = 0
     not_read_yet: int | None = None
+    since: str = ""
+    """The time of the first account; empty if there was none before it."""
+    events_since: str = ""
+    """From when on events and windows are compared: retention may have deleted older ones."""
+    too_old: int = 0
+    """Events that the accounts tell of and that are not compared, since they are older."""
     losses: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -67,6 +85,8 @@ class _Auditor:
         self._sink = Sink(settings.elasticsearch)
         self._found = Audit()
         self._places: dict[tuple[str, int], list[OffsetRange]] = {}
+        self._by_index: Counter[str] = Counter()
+        self._now = round(time.time() * 1000)
 
     def run(self) -> Audit:
         kafka = topic_state(self._settings.kafka)
@@ -92,13 +112,13 @@ class _Auditor:
             {"range": {"sequence": {"lte": last.sequence}}},
             *between("@timestamp", self._span),
         ]
-        self._found, self._places = Audit(), {}
+        self._found, self._places, self._by_index = Audit(), {}, Counter()
         after: list[Any] | None = None
         while True:
             hits = client.search(
                 index=f"{PIPELINE}-*",
                 query={"bool": {"filter": wanted}},
-                source_includes=[*_SUMS, "dead_by_reason", "loss", "topic_id", "ranges"],
+                source_includes=[*_SUMS, *_FURTHER],
                 sort=["sequence", "lineage", "batch"],
                 search_after=after,
                 size=_PAGE,
@@ -112,7 +132,10 @@ class _Auditor:
 
     def _add(self, fields: dict[str, Any]) -> None:
         found = self._found
+        if not found.batches and fields["sequence"] > 0 and self._span is None:
+            found.since = fields["@timestamp"]
         found.batches += 1
+        self._by_index.update(fields.get("indexed_by_index", {}))
         for name in _SUMS:
             setattr(found, name, getattr(found, name) + fields[name])
         found.dead.update(fields["dead_by_reason"])
@@ -143,18 +166,24 @@ class _Auditor:
     def _check_stored(self, client: Client) -> None:
         found = self._found
         places = {place: joined(ranges) for place, ranges in self._places.items()}
-        found.events_stored = client.number_of(f"{EVENTS}-*", at_places("login.kafka.", places))
+        stored_events = events_by_index(client, at_places("login.kafka.", places))
+        found.too_old = sum(count for name, count in self._by_index.items() if self._is_too_old(name))
+        found.events_stored = sum(count for name, count in stored_events.items() if not self._is_too_old(name))
         stored = Counter(newest(client, at_places("", places), 0).reasons)
         found.dead_stored = stored.total()
+        told = found.indexed - found.too_old
         self._fault_unless(
-            found.events_stored == found.indexed,
-            f"the batches report {found.indexed} events, {found.events_stored} are stored",
+            found.events_stored == told, f"the batches report {told} events, {found.events_stored} are stored"
         )
         for reason in sorted(stored.keys() | found.dead.keys()):
             told = found.dead[reason]
             self._fault_unless(
                 told == stored[reason], f"the batches report {told} dead letters {reason}, {stored[reason]} are stored"
             )
+
+    def _is_too_old(self, name: str) -> bool:
+        index = Index.of(name)
+        return index is not None and index.is_over(self._now, self._settings.events.max_age_days)
 
     def _check_kafka(self, kafka: TopicState, progress: Progress) -> None:
         if progress.topic_id != kafka.topic.id:
@@ -170,7 +199,10 @@ class _Auditor:
 
     def _check_windows(self, progress: Progress) -> None:
         window_ms = self._settings.metrics.window_seconds * 1000
-        span = widened(self._span, window_ms)
+        events = self._settings.events
+        span, kept = widened(self._span, window_ms), first_kept(self._now, events.max_age_days, events.period)
+        self._found.events_since = iso(kept)
+        span = Span(max(kept, span.first), max(kept, span.next)) if span else Span(kept, END_OF_TIME)
         position = Position(progress.topic_id, progress.offsets)
         counted, stored = counted_events(self._sink, position, span, window_ms), metrics(self._sink, span)
         doubtful = []
@@ -226,24 +258,6 @@ class _Auditor:
             self._found.faults.append(fault)
 
 
-def side_by_side(
-    left: Iterator[tuple[WindowKey, int]], right: Iterator[tuple[WindowKey, int]]
-) -> Iterator[tuple[WindowKey, int, int]]:
-    """Yield each key with both counts, 0 where one side lacks it; both come in `order`."""
-    one, other = next(left, None), next(right, None)
-    while one or other:
-        if other is None or (one and order(one[0]) < order(other[0])):
-            assert one is not None  # noqa: S101  (one of the two is there)
-            yield one[0], one[1], 0
-            one = next(left, None)
-        elif one is None or order(other[0]) < order(one[0]):
-            yield other[0], 0, other[1]
-            other = next(right, None)
-        else:
-            yield one[0], one[1], other[1]
-            one, other = next(left, None), next(right, None)
-
-
 def _fields_of(key: WindowKey) -> list[Query]:
     fields = {"source.geo.country_iso_code": key.country, "user_agent.name": key.browser, "event.outcome": key.outcome}
     return [
@@ -259,13 +273,16 @@ def _name(key: WindowKey) -> str:
 def as_text(found: Audit) -> Iterator[str]:
     """Yield the lines that show an audit to a person."""
     dead = ", ".join(f"{reason} {count}" for reason, count in sorted(found.dead.items()))
-    yield f"batches        {found.batches}"
+    yield f"batches        {found.batches}" + (
+        f" since {found.since}; older accounts are deleted" if found.since else ""
+    )
     yield f"Kafka offsets  {found.offsets} = {found.read} read + {found.skipped} skipped"
     yield (
         f"read           {found.read} = {found.indexed} events + {found.duplicates} duplicates + "
         f"{found.ignored} ignored + {found.dead.total()} dead letters" + (f" ({dead})" if dead else "")
     )
-    yield f"stored         {found.events_stored} events, {found.dead_stored} dead letters"
+    too_old = f" ({found.too_old} of before {found.events_since} are not compared)" if found.too_old else ""
+    yield f"stored         {found.events_stored} events{too_old}, {found.dead_stored} dead letters"
     yield f"windows        {found.windows}, counting {found.windows_sum} events"
     yield f"not read yet   {'unknown' if found.not_read_yet is None else found.not_read_yet}"
     yield from (f"loss           {loss}" for loss in found.losses)

@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from login_consumer.documents import SCHEMA, Topic, WindowKey
 from login_consumer.progress import Offsets, Shape
 from login_consumer.settings import Settings
 
+_ASIDE = "%Y%m%dT%H%M%S.%f"
 _FILE = "login-consumer.json"  # inside the checkpoint, so that both are lost or moved together
 
 
@@ -161,6 +162,17 @@ def move_aside(directory: Path) -> Path | None:
     """Rename the checkpoint out of the way, keeping it; return its new path, None if there is nothing in it."""
     if not directory.exists() or not any(directory.iterdir()):
         return None
-    aside = directory.with_name(f"{directory.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
+    aside = directory.with_name(f"{directory.name}.{datetime.now(UTC):{_ASIDE}}")
     directory.rename(aside)
     return aside
+
+
+def kept_aside(directory: Path) -> list[tuple[Path, datetime]]:
+    """Return the checkpoints that `move_aside` has kept, and when it was; oldest first."""
+    found = []
+    for aside in sorted(directory.parent.glob(f"{directory.name}.*")):
+        with suppress(ValueError):  # another name
+            moment = datetime.strptime(aside.name.removeprefix(f"{directory.name}."), _ASIDE).replace(tzinfo=UTC)
+            if aside.is_dir() and not aside.is_symlink():
+                found.append((aside, moment))
+    return found

@@ -9,6 +9,7 @@ import argparse
 import json
 import logging
 import sys
+import time
 from pathlib import Path
 
 from login_common import logs
@@ -23,10 +24,19 @@ from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError, Locked
 from login_consumer.hops import HopFailed
 from login_consumer.rebuild import rebuild
+from login_consumer.retention import retention
 from login_consumer.run import QueryFailed, run
-from login_consumer.settings import DEFAULT_FILE, ENV_PREFIX, Settings, load_settings
+from login_consumer.settings import (
+    DEFAULT_FILE,
+    ENV_PREFIX,
+    RETENTION_FILE,
+    RetentionSettings,
+    Settings,
+    load_retention_settings,
+    load_settings,
+)
 from login_consumer.sink import Sink
-from login_consumer.status import as_text, status
+from login_consumer.status import as_text, stored, waiting
 from login_consumer.windows import Span
 
 log = logging.getLogger("login_consumer")
@@ -42,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command with `arguments` (default: the process's own) and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        settings = load_settings(options.settings)
+        settings = options.load(options.settings)
         logs.configure(settings.log_level)
         logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # each failure is reported by us
         logging.getLogger("py4j").setLevel(logging.CRITICAL)  # likewise
@@ -63,12 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--settings", type=Path, help=f"settings file (default: ${ENV_PREFIX}SETTINGS or {DEFAULT_FILE})"
     )
+    parser.set_defaults(load=load_settings)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("run", help="consume until told to stop").set_defaults(command=_run)
     commands.add_parser(
         "check", help="try each hop to Kafka, Spark and Elasticsearch; leaves nothing behind"
     ).set_defaults(command=_check)
-    status_parser = commands.add_parser("status", help="show totals and the last batch")
+    status_parser = commands.add_parser("status", help="show totals, the last batch, and what it has not read yet")
     status_parser.add_argument("--json", action="store_true", help="as one JSON object")
     status_parser.set_defaults(command=_status)
     audit_parser = commands.add_parser(
@@ -86,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
     rebuild_parser.set_defaults(command=_rebuild)
     for each in (audit_parser, rebuild_parser):
         add_time_options(each, "when a window starts, and for an audit a batch was written")
+    retention_parser = commands.add_parser(
+        "retention",
+        help="delete the indices whose whole time is older than their retention",
+        description=f"Its settings are a file of their own: --settings, $LOGIN_RETENTION_SETTINGS or {RETENTION_FILE}.",
+    )
+    retention_parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    retention_parser.set_defaults(command=_retention, load=load_retention_settings)
     dead.add_parser(commands)
     return parser
 
@@ -102,7 +120,8 @@ def _check(settings: Settings, _: argparse.Namespace) -> int:
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:
     # asked through Sink, as an index that was made just now does not answer yet
-    told = Sink(settings.elasticsearch).ask(lambda client: status(client, settings.kafka.topic))
+    told = Sink(settings.elasticsearch).ask(lambda client: stored(client, settings.kafka.topic))
+    told |= waiting(settings.kafka, told["last_batch"])
     print(json.dumps(told, indent=1) if options.json else "\n".join(as_text(told)))
     return 0
 
@@ -116,6 +135,13 @@ def _audit(settings: Settings, options: argparse.Namespace) -> int:
 def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
     done = rebuild(settings, _span(options), lambda line: print(line, flush=True))
     print(f"{done.windows} windows count {done.events} events; {done.removed} stale windows were removed")
+    return 0
+
+
+def _retention(settings: RetentionSettings, options: argparse.Namespace) -> int:
+    done = retention(settings, round(time.time() * 1000), options.dry_run, lambda line: print(line, flush=True))
+    verb = "would delete" if options.dry_run else "deleted"
+    print(f"{verb} {done.indices} indices with {done.documents} documents, and {done.checkpoints} old checkpoints")
     return 0
 
 

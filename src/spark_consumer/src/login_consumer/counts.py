@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 import orjson
 
-from login_consumer.documents import WindowKey
+from login_consumer.documents import EVENTS, Period, WindowKey, index_name
 
 
 class OffsetRange(NamedTuple):
@@ -94,6 +94,13 @@ class Counts:
         lasts = [last for last in (self.arrival_last, other.arrival_last) if last is not None]
         self.arrival_last = max(lasts, default=None)
         self.unavailable = self.unavailable or other.unavailable
+
+    def by_index(self, period: Period) -> dict[str, int]:
+        """Return the indexed events by the index that they are in."""
+        result: Counter[str] = Counter()
+        for key, count in self.windows.items():  # a window never reaches into another day
+            result[index_name(EVENTS, key.start, period)] += count
+        return dict(result)
 
     def check(self) -> None:
         """Raise ArithmeticError unless every record that was read is accounted for."""

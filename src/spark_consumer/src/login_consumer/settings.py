@@ -9,9 +9,14 @@ from login_common.settings import ElasticsearchSettings, KafkaSettings, Settings
 from login_formats import FORMATS, Locations
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from login_consumer.documents import DEAD_LETTERS, PIPELINE
+
 DEFAULT_FILE = Path("/etc/login-consumer/consumer.toml")
 ENV_PREFIX = "LOGIN_CONSUMER_"
+RETENTION_FILE = Path("/etc/login-consumer/retention/retention.toml")
+RETENTION_ENV_PREFIX = "LOGIN_RETENTION_"
 STATE_DIR = Path("/var/lib/login-consumer")
+_LONGEST_MONTH = 31
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -62,6 +67,7 @@ class Events(_Section):
     period: Literal["month", "day"] = "month"
     max_future_seconds: Annotated[int, Field(ge=0)] = 300
     max_age_days: Positive = 400
+    """Older events are refused, and the indices of their time may be gone: an audit does not compare those."""
     late_after_seconds: Positive = 600
     """An event that arrives later than this after its own time is marked login.late."""
 
@@ -135,6 +141,43 @@ class Settings(_Section):
                 "and password_file, of a Kafka user with Write and Describe on kafka.topic"
             )
         return self.kafka.model_copy(update=dict(self.replay))
+
+
+class RetentionSettings(_Section):
+    """The settings of `login-consumer retention`: a file of its own, since its API key may delete indices."""
+
+    elasticsearch: Elasticsearch
+    topic: str = "login-events"
+    """Whose newest account must stay: the consumer's kafka.topic."""
+    events_days: Positive = 400
+    """For events and windows; at least the consumer's events.max_age_days."""
+    dead_letters_days: Positive = 90
+    progress_days: Positive = 35
+    """For the accounts of the batches, and for checkpoints that were kept aside."""
+    checkpoint_dir: Path = STATE_DIR / "checkpoint"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _letters_outlive_their_accounts(self) -> Self:
+        if self.dead_letters_days < self.progress_days + _LONGEST_MONTH:
+            raise ValueError(
+                f"dead_letters_days must be at least progress_days + {_LONGEST_MONTH}: an audit compares the accounts "
+                "of a whole month with the dead letters of their time"
+            )
+        return self
+
+    def days_of(self, family: str) -> int:
+        """Return how long indices of a family are kept."""
+        return {DEAD_LETTERS: self.dead_letters_days, PIPELINE: self.progress_days}.get(family, self.events_days)
+
+
+def load_retention_settings(path: Path | None) -> RetentionSettings:
+    """Read the settings from `path`, else $LOGIN_RETENTION_SETTINGS, else RETENTION_FILE.
+
+    Raises SettingsError.
+    """
+    file = path or Path(os.environ.get(f"{RETENTION_ENV_PREFIX}SETTINGS", RETENTION_FILE))
+    return load(RetentionSettings, file, RETENTION_ENV_PREFIX)
 
 
 def load_settings(path: Path | None) -> Settings:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""login-consumer status: what is in Elasticsearch, and how far the consumer is."""
+"""login-consumer status: what is in Elasticsearch, how far the consumer is, and what Kafka holds beyond that."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,28 +8,62 @@ from typing import Any
 from login_common.elastic import Client
 
 from login_consumer.dead_letters import ANY, newest
-from login_consumer.documents import EVENTS, METRICS
+from login_consumer.documents import DEAD_LETTERS, EVENTS, METRICS, PIPELINE
+from login_consumer.hops import HopFailed
+from login_consumer.kafka_side import diagnose, topic_state
 from login_consumer.progress import last_progress
+from login_consumer.settings import Kafka
+
+_RATE_MINUTES = 5
 
 
-def status(client: Client, topic: str) -> dict[str, Any]:
+def stored(client: Client, topic: str) -> dict[str, Any]:
     """Return totals by kind of document, and the last batch with its `age_seconds` (None before the first).
 
     Raises the client's own errors.
     """
+    events = client.search(
+        index=f"{EVENTS}-*", size=0, track_total_hits=True, aggs={"newest": {"max": {"field": "@timestamp"}}}
+    )
     windows = client.search(
         index=f"{METRICS}-*", size=0, track_total_hits=True, aggs={"logins": {"sum": {"field": "count"}}}
     )
     letters = newest(client, ANY, 0)
+    recently = client.search(
+        index=f"{PIPELINE}-*",
+        query={"range": {"@timestamp": {"gte": f"now-{_RATE_MINUTES}m"}}},
+        size=0,
+        aggs={"read": {"sum": {"field": "read"}}},
+    )
     progress = last_progress(client, topic)
     return {
-        "events": client.number_of(f"{EVENTS}-*", {"match_all": {}}),
+        "events": events["hits"]["total"]["value"],
+        "newest_event": events.get("aggregations", {}).get("newest", {}).get("value_as_string"),
         "windows": windows["hits"]["total"]["value"],
-        "windows_sum": int(windows.get("aggregations", {}).get("logins", {}).get("value", 0)),
+        "windows_sum": int(_sum(windows, "logins")),
         "dead_letters": letters.total,
         "dead_letters_by_reason": letters.reasons,
+        "dead_letters_last_day": client.number_of(f"{DEAD_LETTERS}-*", {"range": {"@timestamp": {"gte": "now-24h"}}}),
+        "read_per_second": round(_sum(recently, "read") / (_RATE_MINUTES * 60), 1),
         "last_batch": progress and progress.fields | {"age_seconds": _age_seconds(progress.fields["@timestamp"])},
     }
+
+
+def waiting(kafka: Kafka, last_batch: dict[str, Any] | None) -> dict[str, Any]:
+    """Return how many records Kafka holds that no batch has read; None, and why, if it does not answer."""
+    try:
+        state = topic_state(kafka)
+    except HopFailed:
+        return {"not_read_yet": None, "kafka_fault": diagnose(kafka)}
+    ours = last_batch is not None and last_batch["topic_id"] == state.topic.id
+    done = {each["partition"]: each["next"] for each in last_batch["ranges"]} if last_batch and ours else {}
+    begins = {p: max(first, done.get(p, 0)) for p, first in state.first.items()}
+    return {"not_read_yet": sum(max(0, end - begins[p]) for p, end in state.ends.items()), "kafka_fault": None}
+
+
+def _sum(answer: Any, name: str) -> float:
+    # without an index there are no aggregations
+    return float(answer.get("aggregations", {}).get(name, {}).get("value", 0))
 
 
 def _age_seconds(moment: str) -> int:
@@ -38,10 +72,14 @@ def _age_seconds(moment: str) -> int:
 
 def as_text(told: dict[str, Any]) -> Iterator[str]:
     """Yield the lines that show `status` to a person."""
-    yield f"events        {told['events']}"
+    yield f"events        {told['events']}, the newest of {told['newest_event'] or 'never'}"
     yield f"windows       {told['windows']}, counting {told['windows_sum']} events"
     reasons = ", ".join(f"{reason} {count}" for reason, count in told["dead_letters_by_reason"].items())
-    yield f"dead letters  {told['dead_letters']}" + (f" ({reasons})" if reasons else "")
+    yield (
+        f"dead letters  {told['dead_letters']}, {told['dead_letters_last_day']} in the last 24 hours"
+        + (f" ({reasons})" if reasons else "")
+    )
+    yield f"not read yet  {told['kafka_fault'] or told['not_read_yet']}"
     batch = told["last_batch"]
     if batch is None:
         yield "last batch    none yet"
@@ -50,4 +88,7 @@ def as_text(told: dict[str, Any]) -> Iterator[str]:
         f"last batch    {batch['batch']}, {batch['age_seconds']} s ago: {batch['read']} read, "
         f"{batch['indexed']} indexed, {batch['duplicates']} duplicates, {batch['dead']} dead"
     )
-    yield f"speed         {batch['records_per_second']} records/s, lag {batch.get('lag', 'not known yet')}"
+    yield (
+        f"speed         {batch['records_per_second']} records/s in that batch, {told['read_per_second']} over "
+        f"{_RATE_MINUTES} minutes"
+    )

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from login_common.elastic import Query
+from login_common.elastic import Client, Query
 
 from login_consumer.counts import OffsetRange
 from login_consumer.documents import EVENTS, METRICS, WindowKey
@@ -15,6 +15,7 @@ Span = OffsetRange
 """Times in milliseconds since 1970: the first, and the one after the last."""
 
 _PAGE = 10_000  # the most buckets that Elasticsearch gives at once
+_MOST_INDICES = 10_000
 _KEYS = {"country": "source.geo.country_iso_code", "browser": "user_agent.name", "outcome": "event.outcome"}
 
 
@@ -63,6 +64,14 @@ def at_places(prefix: str, places: Mapping[tuple[str, int], Iterable[OffsetRange
     return {"bool": {"should": should}} if should else {"match_none": {}}
 
 
+def events_by_index(client: Client, query: Query) -> dict[str, int]:
+    """Return the number of the events by index. Raises the client's own errors."""
+    indices = {"terms": {"field": "_index", "size": _MOST_INDICES}}
+    answer = client.search(index=f"{EVENTS}-*", query=query, size=0, aggs={"indices": indices})
+    buckets = answer.get("aggregations", {}).get("indices", {}).get("buckets", ())  # none without an index
+    return {each["key"]: each["doc_count"] for each in buckets}
+
+
 def refresh(sink: Sink, *families: str) -> None:
     """Make all documents of these families of indices searchable. Raises Unavailable."""
     indices = [f"{family}-*" for family in families]
@@ -104,6 +113,24 @@ def metrics(sink: Sink, span: Span | None) -> Iterator[tuple[WindowKey, int]]:
 def order(key: WindowKey) -> tuple[int, bytes, bytes, bytes]:
     """Return what Elasticsearch sorts windows by; absent values stand first."""
     return key.start, (key.country or "").encode(), (key.browser or "").encode(), key.outcome.encode()
+
+
+def side_by_side(
+    left: Iterator[tuple[WindowKey, int]], right: Iterator[tuple[WindowKey, int]]
+) -> Iterator[tuple[WindowKey, int, int]]:
+    """Yield each key with both counts, 0 where one side lacks it; both come in `order`."""
+    one, other = next(left, None), next(right, None)
+    while one or other:
+        if other is None or (one and order(one[0]) < order(other[0])):
+            assert one is not None  # noqa: S101  (one of the two is there)
+            yield one[0], one[1], 0
+            one = next(left, None)
+        elif one is None or order(other[0]) < order(one[0]):
+            yield other[0], 0, other[1]
+            other = next(right, None)
+        else:
+            yield one[0], one[1], other[1]
+            one, other = next(left, None), next(right, None)
 
 
 def _buckets(

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action plugin: what the answers of all hosts are worth. It shows them, and fails if something is wrong.
+
+Arguments: ``found`` (mapping of host to the result of the module host_status), ``limits``, ``format`` (text or json),
+``file`` (gets what is shown; empty: none).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+Host = dict[str, Any]
+"""The answers of one host, as the module host_status gives them; with `fault` instead if it gave none."""
+
+DAY_S = 86_400
+STALE_S = 60
+
+
+class Limits(NamedTuple):
+    """From where on something is wrong."""
+
+    min_certificate_days: int
+    min_disk_percent: int
+    max_lag_seconds: int
+    max_dead_letters: int
+
+
+def wrong(hosts: dict[str, Host], limits: Limits, now: float) -> list[str]:
+    """Return all that is wrong, each with the next step, empty if all is well."""
+    return [f"{name}: {reason}" for name, host in hosts.items() for reason in _of_host(host, limits, now)]
+
+
+def _of_host(host: Host, limits: Limits, now: float) -> Iterator[str]:
+    if "fault" in host:
+        yield host["fault"]
+        return
+    for unit in host["units"]:
+        yield from _of_unit(unit)
+    for door in host["doors"]:
+        if door["fault"]:
+            where = f"{door['name']} does not answer on port {door['port']}"
+            yield f"{where} ({door['fault']}): journalctl -u {door['name']}"
+        elif (days := _days(door["certificate_ends"], now)) < limits.min_certificate_days:
+            yield f"the certificate of {door['name']} ends in {days} days: run site.yml, which renews it"
+    if host["ca_ends"] is None:
+        yield "the CA certificate cannot be read: run site.yml"
+    elif (days := _days(host["ca_ends"], now)) < limits.min_certificate_days:
+        yield f"the CA certificate ends in {days} days: make a new CA"
+    for disk in host["disks"]:
+        if _percent(disk) < limits.min_disk_percent:
+            free = f"{disk['free_mb']} MB free, {_percent(disk)} %"
+            yield f"{disk['folder']} has {free}: free space, or mount a larger volume"
+    for producer in host["producers"]:
+        yield from _of_producer(producer, now)
+    if host["elasticsearch"]:
+        yield from _of_elasticsearch(host["elasticsearch"])
+    if host["consumer"]:
+        since = [unit["since"] for unit in host["units"] if unit["name"] == "login-consumer" and unit["since"]]
+        yield from _of_consumer(host["consumer"], limits, now - max(since, default=0))
+
+
+def _of_unit(unit: dict[str, Any]) -> Iterator[str]:
+    name, state = unit["name"], unit["state"]
+    if not unit["there"]:
+        yield f"{name} is not there: run site.yml"
+    elif unit["job"]:
+        if unit["result"] != "success":
+            yield f"the last run of {name} has failed ({unit['result']}): journalctl -u {name}"
+    elif state != "active":
+        yield f"{name} is {state}, not active: systemctl start {name}, journalctl -u {name}"
+    elif not unit["enabled"]:
+        yield f"{name} would not start at boot: systemctl enable {name}"
+
+
+def _of_producer(producer: dict[str, Any], now: float) -> Iterator[str]:
+    name = producer["name"]
+    if producer["fault"]:
+        yield f"the status of {name} cannot be read: {producer['fault']}"
+        return
+    age = now - _epoch(producer["updated"])
+    if age > STALE_S:
+        yield f"{name} has not told its status for {age:.0f} s: journalctl -u {name}"
+    elif producer["unreachable_since"]:
+        yield f"{name} cannot reach Kafka since {producer['unreachable_since']}: {producer['last_error']}"
+
+
+def _of_elasticsearch(told: dict[str, Any]) -> Iterator[str]:
+    if told["fault"]:
+        yield f"Elasticsearch gives no health: {told['fault']}"
+    elif told["status"] != "green":
+        yield (
+            f"Elasticsearch is {told['status']}, {told['unassigned_shards']} shards are not assigned: "
+            "GET /_cluster/allocation/explain tells why"
+        )
+
+
+def _of_consumer(told: dict[str, Any], limits: Limits, runs_since_s: float) -> Iterator[str]:
+    if told["fault"]:
+        yield f"login-consumer status fails: {told['fault']}"
+        return
+    if "kafka_fault" not in told:
+        yield "login-consumer is older than this playbook and tells less: run site.yml"
+        return
+    if told["kafka_fault"]:
+        yield f"the consumer's way to Kafka: {told['kafka_fault']}"
+    batch, waiting = told["last_batch"], told["not_read_yet"]
+    idle = min(batch["age_seconds"] if batch else runs_since_s, runs_since_s)
+    if waiting and idle > limits.max_lag_seconds:
+        yield f"{waiting} records wait in Kafka, and no batch was written for {idle:.0f} s: login-consumer check"
+    elif waiting and batch and (behind := batch.get("lag_seconds", 0)) > limits.max_lag_seconds:
+        yield f"the consumer is {behind:.0f} s behind, with {waiting} records to go: login-consumer status"
+    if told["dead_letters_last_day"] > limits.max_dead_letters:
+        yield f"{told['dead_letters_last_day']} records were refused in the last 24 hours: login-consumer dead list"
+
+
+def screen(hosts: dict[str, Host], reasons: list[str], now: float) -> str:
+    """Return the screen for people."""
+    answering = {name: host for name, host in hosts.items() if "fault" not in host}
+    lines = [f"login pipeline, {_text(now)} UTC, {len(answering)} of {len(hosts)} hosts answer", ""]
+    lines += [*_table(_unit_rows(answering)), "", *_table(_disk_rows(answering)), ""]
+    for name, host in answering.items():
+        lines += [f"{topic:<15}{text} ({name})" for topic, text in _facts(host, now)]
+    lines += ["", *(["WRONG", *(f"  {reason}" for reason in reasons)] if reasons else ["all is well"])]
+    return "\n".join(lines)
+
+
+def _unit_rows(hosts: dict[str, Host]) -> list[tuple[str, ...]]:
+    rows = [("host", "unit", "state", "since (UTC)", "memory", "version")]
+    for name, host in hosts.items():
+        for unit in host["units"]:
+            state = unit["result"] if unit["job"] and unit["result"] != "success" else unit["state"]
+            memory = f"{unit['memory_mb']} MB" if unit["memory_mb"] else ""
+            since = _text(unit["since"]) if unit["since"] else ""
+            rows.append((name, unit["name"], state if unit["there"] else "not there", since, memory, unit["version"]))
+    return rows
+
+
+def _disk_rows(hosts: dict[str, Host]) -> list[tuple[str, ...]]:
+    rows = [("host", "folder", "free")]
+    for name, host in hosts.items():
+        by_device: dict[int, list[dict[str, Any]]] = {}
+        for disk in host["disks"]:
+            by_device.setdefault(disk["device"], []).append(disk)
+        for disks in by_device.values():
+            free = f"{disks[0]['free_mb'] / 1024:.1f} GB, {_percent(disks[0])} %"
+            rows.append((name, ", ".join(disk["folder"] for disk in disks), free))
+    return rows
+
+
+def _facts(host: Host, now: float) -> Iterator[tuple[str, str]]:
+    if host["elasticsearch"] and not host["elasticsearch"]["fault"]:
+        told = host["elasticsearch"]
+        yield "Elasticsearch", f"{told['status']}, nodes {told['number_of_nodes']}"
+    ends = {door["name"]: door["certificate_ends"] for door in host["doors"] if door["certificate_ends"]}
+    ends |= {"CA": host["ca_ends"]} if host["ca_ends"] else {}
+    if ends:
+        yield "certificates", ", ".join(f"{name} {_days(end, now)} days" for name, end in ends.items())
+    for told in host["producers"]:
+        if not told["fault"]:
+            rate, counters = told["rate"]["acked"], told["counters"]
+            yield told["name"], f"{rate} events/s, {counters['acked']} in all, {told['unacknowledged']} on their way"
+    told = host["consumer"]
+    if told and "kafka_fault" in told:
+        batch = told["last_batch"]
+        yield "events", f"{told['events']}, the newest of {told['newest_event'] or 'never'}"
+        age = f"{batch['age_seconds']} s ago" if batch else "never"
+        waiting = "unknown" if told["not_read_yet"] is None else told["not_read_yet"]
+        yield "consumer", f"{told['read_per_second']} records/s, last batch {age}, not read yet {waiting}"
+        yield "dead letters", f"{told['dead_letters_last_day']} in the last 24 hours, {told['dead_letters']} in all"
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _percent(disk: dict[str, Any]) -> int:
+    return 100 * disk["free_mb"] // disk["total_mb"]
+
+
+def _days(end: float, now: float) -> int:
+    return int((end - now) // DAY_S)
+
+
+def _text(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _epoch(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):  # Ansible's signature
+        super().run(tmp, task_vars)
+        args, now = self._task.args, time.time()
+        hosts = {name: self._answers(result) for name, result in args["found"].items()}
+        reasons = wrong(hosts, Limits(**{name: int(limit) for name, limit in args["limits"].items()}), now)
+        shown = screen(hosts, reasons, now)
+        if args["format"] == "json":
+            shown = json.dumps({"at": round(now), "ok": not reasons, "wrong": reasons, "hosts": hosts}, indent=1)
+        Display().display(shown)
+        if args["file"]:
+            Path(args["file"]).expanduser().write_text(shown + "\n", encoding="utf-8")
+        return {"changed": False, "failed": bool(reasons), "msg": "\n".join(reasons) or "all is well"}
+
+    @staticmethod
+    def _answers(result):
+        if "status" in result:
+            return result["status"]
+        state = "cannot be reached" if result.get("unreachable") else "cannot be looked at"
+        return {"fault": f"{state}: {' '.join(str(result.get('msg', '')).split())}"}

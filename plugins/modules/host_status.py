@@ -1,0 +1,208 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: what one host of the pipeline tells of itself. Changes nothing; a fault is an answer like others.
+
+What the answers are worth is judged on the controller, where those of all hosts come together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.service_api import Cluster, Refused
+
+DOCUMENTATION = r"""
+module: host_status
+short_description: What one host of the pipeline tells of itself
+description: [Looks at units, software, doors, disks and the services' own status. Changes nothing.]
+options:
+  units: {description: 'Units that must run, or patterns of instances.', type: list, elements: str, default: []}
+  jobs: {description: Units that a timer starts., type: list, elements: str, default: []}
+  software: {description: Mapping of a unit to the folder of its builds., type: dict, default: {}}
+  doors:
+    description: TLS listeners of this host; each with name, host and port.
+    type: list
+    elements: dict
+    default: []
+  ca_file: {description: CA certificates that the doors' certificates are checked with., type: path, required: true}
+  disks: {description: Folders whose file systems are looked at., type: list, elements: path, default: []}
+  consumer: {description: Whether the consumer runs here., type: bool, default: false}
+  elasticsearch_url: {description: 'Elasticsearch of this host, if there is one.', type: str, default: ''}
+  elasticsearch_password: {description: Password of the user elastic., type: str, default: ''}
+"""
+
+RETURN = r"""
+status: {description: Mapping with the answers., type: dict, returned: success}
+"""
+
+SYSTEMD = Path("/etc/systemd/system")
+PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "Result",
+    "StateChangeTimestamp",
+    "NRestarts",
+    "ControlGroup",
+)
+CONSUMER_TIMEOUT_S = 120
+DOOR_TIMEOUT_S = 10
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def output(*command: str, timeout: float | None = 30) -> str:
+    """Return what a command prints. Raises OSError, SubprocessError."""
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=timeout).stdout
+
+
+def instances(pattern: str) -> set[str]:
+    """Return the units of a pattern that systemd knows, or that are to start at boot."""
+    known = output("systemctl", "list-units", "--all", "--plain", "--no-legend", pattern).splitlines()
+    return {line.split()[0] for line in known} | {link.name for link in SYSTEMD.glob(f"*.wants/{pattern}")}
+
+
+def units(names: list[str], job: bool, software: dict[str, str]) -> list[dict[str, Any]]:
+    wanted = sorted(set().union(*(instances(name) if "*" in name else {name} for name in names)))
+    if not wanted:
+        return []
+    told = output("systemctl", "show", "--timestamp=unix", f"--property={','.join(PROPERTIES)}", *wanted)
+    parts = [dict(line.split("=", 1) for line in part.splitlines()) for part in told.strip().split("\n\n")]
+    return [unit(name, part, job, software) for name, part in zip(wanted, parts, strict=True)]
+
+
+def unit(name: str, told: dict[str, str], job: bool, software: dict[str, str]) -> dict[str, Any]:
+    since = told["StateChangeTimestamp"].removeprefix("@")
+    service = name.removesuffix(".service")
+    return {
+        "name": service,
+        "job": job,
+        "there": told["LoadState"] == "loaded",
+        "state": told["ActiveState"],
+        "substate": told["SubState"],
+        "enabled": told["UnitFileState"] == "enabled",
+        "result": told.get("Result", ""),
+        "since": int(since) if since.isdigit() else None,
+        "restarts": int(told.get("NRestarts") or 0),
+        "memory_mb": memory_mb(told.get("ControlGroup", "")),
+        "version": version(software.get(service.split("@")[0], "")),
+    }
+
+
+def memory_mb(group: str) -> int:
+    """Return the resident memory of a unit's processes, shared pages counted once for each."""
+    pages = 0
+    try:
+        for process in Path(f"/sys/fs/cgroup{group}/cgroup.procs").read_text().split() if group else ():
+            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except OSError:  # a process, or all of them, has ended meanwhile
+        pass
+    return pages * PAGE // 2**20
+
+
+def version(folder: str) -> str:
+    link = Path(folder) / "current"
+    return str(link.readlink()) if folder and link.is_symlink() else ""
+
+
+def door(name: str, host: str, port: int, ca_file: str) -> dict[str, Any]:
+    """Return when the certificate ends that this listener shows, or why none can be had."""
+    told: dict[str, Any] = {"name": name, "port": port, "certificate_ends": None, "fault": ""}
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        with (
+            socket.create_connection((host, port), timeout=DOOR_TIMEOUT_S) as plain,
+            context.wrap_socket(plain, server_hostname=host) as wrapped,
+        ):
+            told["certificate_ends"] = ssl.cert_time_to_seconds(wrapped.getpeercert()["notAfter"])
+    except OSError as error:  # all errors of ssl are among them
+        told["fault"] = str(error)
+    return told
+
+
+def ca_ends(ca_file: str) -> float | None:
+    """Return when the first of the CA's certificates ends, None without a CA."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError:
+        return None
+    return min((ssl.cert_time_to_seconds(each["notAfter"]) for each in context.get_ca_certs()), default=None)
+
+
+def disk(folder: str) -> dict[str, Any]:
+    path = Path(folder)
+    while not path.exists():
+        path = path.parent
+    usage = shutil.disk_usage(path)
+    return {"folder": folder, "device": path.stat().st_dev, "free_mb": usage.free >> 20, "total_mb": usage.total >> 20}
+
+
+def producers() -> list[dict[str, Any]]:
+    """Return what running producers say of themselves; each writes a file once a second."""
+    told = []
+    for file in sorted(Path("/run").glob("login-producer*/status.json")):
+        try:
+            told.append({"name": file.parent.name, "fault": "", **json.loads(file.read_text())})
+        except (OSError, ValueError) as error:
+            told.append({"name": file.parent.name, "fault": f"{file}: {error}"})
+    return told
+
+
+def consumer() -> dict[str, Any]:
+    try:
+        return {"fault": "", **json.loads(output("login-consumer", "status", "--json", timeout=CONSUMER_TIMEOUT_S))}
+    except subprocess.CalledProcessError as error:
+        return {"fault": error.stderr.strip().splitlines()[-1] if error.stderr.strip() else str(error)}
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return {"fault": str(error)}
+
+
+def elasticsearch(url: str, password: str, ca_file: str) -> dict[str, Any]:
+    cluster = Cluster({"url": url, "ca_file": ca_file, "username": "elastic", "password": password})
+    try:
+        health = cluster.call("GET", "/_cluster/health")
+    except Refused as error:
+        return {"fault": str(error)}
+    return {"fault": "", **{key: health[key] for key in ("status", "number_of_nodes", "unassigned_shards")}}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "units": {"type": "list", "elements": "str", "default": []},
+            "jobs": {"type": "list", "elements": "str", "default": []},
+            "software": {"type": "dict", "default": {}},
+            "doors": {"type": "list", "elements": "dict", "default": []},
+            "ca_file": {"type": "path", "required": True},
+            "disks": {"type": "list", "elements": "path", "default": []},
+            "consumer": {"type": "bool", "default": False},
+            "elasticsearch_url": {"type": "str", "default": ""},
+            "elasticsearch_password": {"type": "str", "default": "", "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    told, ca = module.params, module.params["ca_file"]
+    url, password = told["elasticsearch_url"], told["elasticsearch_password"]
+    status = {
+        "units": units(told["units"], False, told["software"]) + units(told["jobs"], True, told["software"]),
+        "doors": [door(each["name"], each["host"], int(each["port"]), ca) for each in told["doors"]],
+        "ca_ends": ca_ends(ca),
+        "disks": [disk(folder) for folder in told["disks"]],
+        "producers": producers(),
+        "consumer": consumer() if told["consumer"] else None,
+        "elasticsearch": elasticsearch(url, password, ca) if url else None,
+    }
+    module.exit_json(changed=False, status=status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a pipeline, by the answers of its hosts; with real hosts: tests/pipeline/test_status.py."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from status_report import DAY_S, Limits, screen, wrong
+
+NOW = 1_790_000_000.0
+LIMITS = Limits(min_certificate_days=14, min_disk_percent=10, max_lag_seconds=300, max_dead_letters=1000)
+
+
+def unit(name: str, **other: Any) -> dict[str, Any]:
+    well = {"there": True, "state": "active", "enabled": True, "result": "success", "job": False, "version": "1-a"}
+    return {"name": name, "since": NOW - 9000, "memory_mb": 661, **well, **other}
+
+
+WELL: dict[str, Any] = {
+    "units": [
+        unit("login-consumer"),
+        unit("login-report", job=True, state="inactive", enabled=False),
+    ],
+    "doors": [{"name": "kafka", "port": 9092, "fault": "", "certificate_ends": NOW + 14 * DAY_S}],
+    "ca_ends": NOW + 3000 * DAY_S,
+    "disks": [
+        {"folder": "/opt", "device": 1, "free_mb": 10_240, "total_mb": 102_400},
+        {"folder": "/var/lib", "device": 1, "free_mb": 10_240, "total_mb": 102_400},
+    ],
+    "producers": [
+        {
+            "name": "login-producer",
+            "fault": "",
+            "updated": "2026-09-21T14:13:20Z",
+            "unreachable_since": None,
+            "last_error": "",
+            "unacknowledged": 2,
+            "rate": {"acked": 20.1},
+            "counters": {"acked": 27451},
+        }
+    ],
+    "elasticsearch": {"fault": "", "status": "green", "number_of_nodes": 1, "unassigned_shards": 0},
+    "consumer": {
+        "fault": "",
+        "kafka_fault": None,
+        "events": 27456,
+        "newest_event": "2026-09-21T14:13:19.900Z",
+        "read_per_second": 19.9,
+        "not_read_yet": 4,
+        "last_batch": {"age_seconds": 1, "lag_seconds": 0.2},
+        "dead_letters": 1200,
+        "dead_letters_last_day": 1000,
+    },
+}
+
+
+def host(change: Callable[[Any], Any]) -> dict[str, Any]:
+    changed = copy.deepcopy(WELL)
+    change(changed)
+    return changed
+
+
+def test_all_is_well() -> None:
+    assert wrong({"a": WELL}, LIMITS, NOW) == []
+    told = screen({"a": WELL}, [], NOW)
+    assert "1 of 1 hosts answer" in told and told.endswith("all is well")
+    assert "a     login-consumer  active    2026-09-21 11:43:20  661 MB  1-a" in told
+    assert "/opt, /var/lib  10.0 GB, 10 %" in told
+    assert "kafka 14 days, CA 3000 days (a)" in told
+    assert "19.9 records/s, last batch 1 s ago, not read yet 4 (a)" in told
+    assert "1000 in the last 24 hours, 1200 in all (a)" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda h: h["units"][0].update(there=False), "login-consumer is not there: run site.yml"),
+        (lambda h: h["units"][0].update(state="failed"), "login-consumer is failed, not active: systemctl start"),
+        (lambda h: h["units"][0].update(enabled=False), "login-consumer would not start at boot"),
+        (lambda h: h["units"][1].update(result="exit-code"), "the last run of login-report has failed (exit-code)"),
+        (lambda h: h["doors"][0].update(fault="refused"), "kafka does not answer on port 9092 (refused)"),
+        (lambda h: h["doors"][0].update(certificate_ends=NOW + DAY_S), "the certificate of kafka ends in 1 days"),
+        (lambda h: h.update(ca_ends=NOW + DAY_S), "the CA certificate ends in 1 days"),
+        (lambda h: h.update(ca_ends=None), "the CA certificate cannot be read"),
+        (lambda h: h["disks"][0].update(free_mb=10_239), "/opt has 10239 MB free, 9 %"),
+        (lambda h: h["producers"][0].update(updated="2026-09-21T14:12:19Z"), "has not told its status for 61 s"),
+        (lambda h: h["producers"][0].update(unreachable_since="then"), "cannot reach Kafka since then"),
+        (lambda h: h["producers"][0].update(fault="no JSON"), "the status of login-producer cannot be read: no JSON"),
+        (lambda h: h["elasticsearch"].update(status="yellow"), "Elasticsearch is yellow"),
+        (lambda h: h["elasticsearch"].update(fault="401"), "Elasticsearch gives no health: 401"),
+        (lambda h: h["consumer"].update(fault="no answer"), "login-consumer status fails: no answer"),
+        (lambda h: h["consumer"].update(kafka_fault="refused"), "the consumer's way to Kafka: refused"),
+        (lambda h: h["consumer"].pop("kafka_fault"), "login-consumer is older than this playbook"),
+        (lambda h: h["consumer"]["last_batch"].update(age_seconds=301), "4 records wait in Kafka, and no batch was"),
+        (lambda h: h["consumer"].update(last_batch=None), "no batch was written for 9000 s"),
+        (lambda h: h["consumer"]["last_batch"].update(lag_seconds=301), "the consumer is 301 s behind"),
+        (lambda h: h["consumer"].update(dead_letters_last_day=1001), "1001 records were refused"),
+    ],
+)
+def test_what_is_wrong_is_named_alone(change: Callable[[Any], Any], reason: str) -> None:
+    bad = host(change)
+    (told,) = wrong({"a": bad, "b": WELL}, LIMITS, NOW)
+    assert told.startswith("a: ") and reason in told
+    assert screen({"a": bad, "b": WELL}, [told], NOW).endswith(f"WRONG\n  {told}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h: h["consumer"].update(not_read_yet=0, last_batch=None),  # nobody sends
+        lambda h: h["consumer"].update(not_read_yet=0, last_batch={"age_seconds": 9999, "lag_seconds": 9999}),
+        lambda h: (h["units"][0].update(since=NOW - 5), h["consumer"].update(last_batch=None)),  # it has just begun
+    ],
+)
+def test_what_only_looks_wrong(change: Callable[[Any], Any]) -> None:
+    assert wrong({"a": host(change)}, LIMITS, NOW) == []
+
+
+def test_a_host_without_an_answer_is_told_beside_the_others() -> None:
+    hosts = {"a": {"fault": "cannot be reached: no route"}, "b": WELL}
+    reasons = wrong(hosts, LIMITS, NOW)
+    assert reasons == ["a: cannot be reached: no route"]
+    told = screen(hosts, reasons, NOW)
+    assert "1 of 2 hosts answer" in told and "login-consumer" in told
