@@ -127,7 +127,9 @@ def screen(hosts: dict[str, Host], reasons: list[str], now: float) -> str:
     lines = [f"login pipeline, {_text(now)} UTC, {len(answering)} of {len(hosts)} hosts answer", ""]
     lines += [*_table(_unit_rows(answering)), "", *_table(_disk_rows(answering)), ""]
     for name, host in answering.items():
-        lines += [f"{topic:<15}{text} ({name})" for topic, text in _facts(host, now)]
+        facts = list(_facts(host, now))
+        width = max((len(topic) for topic, _ in facts), default=0)
+        lines += [f"{topic:<{width}}  {text} ({name})" for topic, text in facts]
     lines += ["", *(["WRONG", *(f"  {reason}" for reason in reasons)] if reasons else ["all is well"])]
     return "\n".join(lines)
 

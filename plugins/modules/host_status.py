@@ -150,10 +150,12 @@ def producers() -> list[dict[str, Any]]:
     """Return what running producers say of themselves; each writes a file once a second."""
     told = []
     for file in sorted(Path("/run").glob("login-producer*/status.json")):
+        # the folder of login-producer@journal is login-producer-journal
+        name = file.parent.name.replace("login-producer-", "login-producer@", 1)
         try:
-            told.append({"name": file.parent.name, "fault": "", **json.loads(file.read_text())})
+            told.append({"name": name, "fault": "", **json.loads(file.read_text())})
         except (OSError, ValueError) as error:
-            told.append({"name": file.parent.name, "fault": f"{file}: {error}"})
+            told.append({"name": name, "fault": f"{file}: {error}"})
     return told
 
 
