@@ -106,7 +106,7 @@ def _(objects: Objects) -> None:
     references[:] = [each for each in references if each["type"] != "search"]
 
 
-@breaks("reference controlGroup_user-id:optionsListDataView is missing")
+@breaks("reference controlGroup_event-dataset:optionsListDataView is missing")
 def _(objects: Objects) -> None:
     del of(objects, "dashboard", "login-security")["references"][-1]
 
