@@ -41,6 +41,10 @@ PATHS = """
 /etc/login-producer/producer.toml                   root            login-producer  640
 /etc/login-producer/kafka_password                  root            login-producer  640
 /var/lib/login-producer                             login-producer  login-producer  750
+/etc/login-producer/sources                         root            login-producer  750
+/etc/login-producer/sources/kafka_password          root            login-producer  640
+/etc/login-producer/sources/journal.toml            root            login-producer  640
+/var/lib/login-producer-journal                     login-producer  login-producer  750
 /etc/login-consumer                                 root            login-consumer  750
 /etc/login-consumer/consumer.toml                   root            login-consumer  640
 /etc/login-consumer/kafka_password                  root            login-consumer  640
@@ -85,6 +89,7 @@ def test_the_hunt_finds_what_is_there(deployment: Deployment) -> None:
         "kafka_consumer_password in /etc/login-consumer/kafka_password",
         "kafka_producer_password in /etc/login-producer/kafka_password",
         "kafka_replay_password in /etc/login-consumer/replay/kafka_password",
+        f"kafka_source-{deployment.name}_password in /etc/login-producer/sources/kafka_password",
         "report_api_key in /etc/login-report/elasticsearch_api_key",
         "retention_api_key in /etc/login-consumer/retention/elasticsearch_api_key",
     ]

@@ -59,7 +59,9 @@ def test_the_unit_deletes_old_indices_and_nothing_else(pipeline: Pipeline, elast
         pipeline.systemctl("start", "login-retention")
         assert pipeline.property("login-retention", "Result") == "success"
         assert there(elastic) == before - set(OLD)
-        assert pipeline.host.check_output(f"ls -d {CHECKPOINTS}2*").splitlines() == [young]
+        # others may have been kept aside by the tests of faults
+        left = pipeline.host.check_output(f"ls -d {CHECKPOINTS}2*").splitlines()
+        assert young in left and kept not in left
     finally:
         pipeline.host.check_output(f"rm -rf {kept} {young}")
     lines = pipeline.journal("login-retention", since)
