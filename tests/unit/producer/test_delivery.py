@@ -236,6 +236,7 @@ def test_unreachable_backs_off_warns_once_a_minute_and_recovers(caplog: pytest.L
     bench.connection.down = None
     bench.poll(after=5)
     assert bench.delivery.room == 100
+    assert bench.delivery.unreachable_since is None, "a source with nothing to send gets no acknowledgement"
 
 
 def test_refused_writes_do_not_make_a_fast_loop(bench: Bench) -> None:

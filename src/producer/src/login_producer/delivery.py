@@ -234,6 +234,8 @@ class Delivery:
         log.info("connected to Kafka, topic %s has %d partitions", self._connection.topic, len(self._partitions))
         if self._returned:
             log.info("sending %d events anew", len(self._returned))
+        elif not self._pending:
+            self._reachable()  # with nothing to send there will be no acknowledgement to tell so
 
     def _learn_partitions(self) -> None:
         """Look at what the client knows of the topic; it asks Kafka every few minutes."""
@@ -270,5 +272,5 @@ class Delivery:
     def _reachable(self) -> None:
         if self.unreachable_since is None:
             return
-        log.info("Kafka acknowledges again after %.0f s", time.time() - self.unreachable_since)
+        log.info("Kafka can be reached again after %.0f s", time.time() - self.unreachable_since)
         self.unreachable_since = self._warned_cause = None
