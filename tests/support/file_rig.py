@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file source that a test starts, kills and lets Kafka acknowledge at random."""
 
+import gzip
+import os
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -74,3 +77,12 @@ class Rig:
     def documents(self) -> Counter[bytes]:
         """What is in the store in the end: each id once."""
         return Counter({event.event_id: event.value for event in self.sent}.values())
+
+
+def packed(path: Path) -> None:
+    """As gzip does it: a new file beside it with the same time, then the old one is gone."""
+    with path.open("rb") as plain, gzip.open(f"{path}.gz", "wb") as out:
+        shutil.copyfileobj(plain, out)
+    status = path.stat()
+    os.utime(f"{path}.gz", ns=(status.st_atime_ns, status.st_mtime_ns))
+    path.unlink()
