@@ -105,7 +105,7 @@ def test_standard_input_takes_the_place_of_the_source_in_the_settings(
     [
         ([*STDIN, "--rate", "3"], "--rate is not for --source stdin"),
         (["--format", "native"], "--format needs --source stdin"),
-        (["--source", "stdin"], "--format: Field required"),
+        (["--source", "stdin"], "--format is required: one of native, "),
         (["--source", "stdin", "--format", "nativ"], "--format: should be one of native, "),
         ([*STDIN, "--timezone", "Berlin"], "--timezone: should be a zone of the IANA database"),
     ],

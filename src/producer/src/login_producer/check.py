@@ -106,6 +106,8 @@ def report(verdicts: Iterator[Verdict], out: TextIO, as_json: bool) -> bool:
     reasons = ", ".join(f"{reason} {count}" for reason, count in refused.most_common())
     total = f"{sums['event']} events, {sums['ignored']} ignored, {sums['refused']} refused"
     print(f"{total} ({reasons})" if reasons else total, file=sys.stderr if as_json else out)
+    if sums["ignored"] and not sums["event"] and not refused:
+        print("not one login is among them: is this the right --format?", file=sys.stderr)
     return not refused
 
 

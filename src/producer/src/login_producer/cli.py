@@ -136,8 +136,15 @@ def _checked(model: type[M], values: dict[str, Any]) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = [f"--{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()]
-        raise SettingsError("; ".join(faults)) from None
+        raise SettingsError(
+            "; ".join(_told(fault["loc"][0], fault["type"], fault["msg"]) for fault in error.errors())
+        ) from None
+
+
+def _told(option: object, kind: str, message: str) -> str:
+    if kind == "missing":
+        return f"--{option} is required" + (f": one of {', '.join(FORMATS)}" if option == "format" else "")
+    return f"--{option}: {message.removeprefix('Value error, ')}"
 
 
 def _parser() -> argparse.ArgumentParser:
