@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import socket
 import ssl
 from collections.abc import Callable
@@ -161,6 +162,21 @@ def test_kafka_accounts_do_only_their_job(
 ) -> None:
     with pytest.raises(errors.AuthorizationError):
         act(kafka(user), deployment.topic)
+
+
+def test_a_foreign_sender_may_write_and_loses_its_account_when_it_is_taken_out(
+    kafka: Options, deployment: Deployment
+) -> None:
+    run = deployment.deploy("--tags", "kafka", "--extra-vars", json.dumps({"pipeline_kafka_clients": ["shop"]}))
+    assert run.returncode == 0, run.output
+    sender = kafka("client-shop")
+    write_topic(sender, deployment.topic)  # a dead letter more
+    with pytest.raises(errors.AuthorizationError):
+        read_topic(sender, deployment.topic)
+    run = deployment.deploy("--tags", "kafka")
+    assert (run.returncode, run.changed) == (0, 1), run.output
+    with pytest.raises(errors.KafkaError):
+        write_topic(sender | {"bootstrap_timeout_ms": 4_000}, deployment.topic)
 
 
 @pytest.mark.parametrize(
