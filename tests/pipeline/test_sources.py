@@ -193,4 +193,5 @@ def restored(pipeline: Pipeline) -> Iterator[None]:
     try:
         yield
     finally:
+        pipeline.host.check_output(f"rm -rf {FOLLOWED}")
         pipeline.systemctl("start", *UNITS, FILES)
