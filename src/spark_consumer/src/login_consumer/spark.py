@@ -90,6 +90,9 @@ def kafka_options(kafka: Kafka, starting_offsets: str) -> dict[str, str]:
         "kafka.request.timeout.ms": "15000",
         "kafka.default.api.timeout.ms": "20000",
         "fetchOffset.numRetries": "1",
+        # A batch begins with a fetch for each partition that the broker may hold back for so long: by default half a
+        # second each, one after the other, which was most of the delay of an event.
+        "kafka.fetch.max.wait.ms": "20",
         "groupIdPrefix": kafka.group_prefix,
         "subscribe": kafka.topic,
         "includeHeaders": "true",
