@@ -6,7 +6,6 @@ from typing import Any
 
 from login_common.times import iso, rfc3339_ms
 from login_formats import PLAIN, Limits, NotALogin, Reason, Rejected, Wrapper, read
-from login_formats.event import OWN
 from login_formats.wrapper import Arrival
 
 ARRIVAL = rfc3339_ms("2026-03-02T00:00:00Z")
@@ -24,8 +23,7 @@ def stored(format_: str, line: Line, wrapper: Wrapper = PLAIN, arrival: int = AR
     "@timestamp" is text. Raises Rejected, NotALogin.
     """
     event = read(_raw(line), Arrival(arrival, wrapper), LIMITS, format_)
-    fields = {name: getattr(event, attribute) for name, attribute in OWN.items()} | {"source.ip": event.source_ip}
-    fields |= {"@timestamp": iso(event.timestamp)} | dict(event.more or {})
+    fields = event.fields() | {"@timestamp": iso(event.timestamp)}
     original = fields.pop("event.original", None)
     assert original in (None, _raw(line).decode(errors="replace"))
     return {name: value for name, value in fields.items() if value is not None}

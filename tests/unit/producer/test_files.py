@@ -10,16 +10,9 @@ from pathlib import Path
 
 import pytest
 from file_rig import Rig, packed
-from login_producer.sources import SourceError, files, watch
+from login_producer.sources import SourceError
 
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "POLL_S", 0)
-    monkeypatch.setattr(files, "GRACE_S", 0)
-    monkeypatch.setattr(files, "_REST", 0)
-    monkeypatch.setattr(watch, "_AGAIN_S", 0)
-    monkeypatch.setattr(watch, "_PACKING_S", 0)
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def test_lines_are_sent_as_they_come(tmp_path: Path) -> None:

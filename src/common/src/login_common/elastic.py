@@ -22,6 +22,8 @@ FAILURES = (ApiError, TransportError)
 # Item and request statuses that pass by themselves.
 BUSY = frozenset({429, 502, 503, 504})
 
+_MOST_INDICES = 10_000
+
 
 class Client(Elasticsearch):
     """A client that takes whole answers only: while shards recover, a part of the documents looks like all of them."""
@@ -33,6 +35,18 @@ class Client(Elasticsearch):
     def number_of(self, index: str, query: Query) -> int:
         """Return the number of documents; Elasticsearch's own count would leave out those of missing shards."""
         return int(self.search(index=index, query=query, size=0, track_total_hits=True)["hits"]["total"]["value"])
+
+
+def by_index(client: Client, index: str, query: Query, aggs: Query | None = None) -> dict[str, dict[str, Any]]:
+    """Return by the name of each index with such documents their number, `doc_count`, and what `aggs` tell of them.
+
+    Raises the client's own errors.
+    """
+    indices: Query = {"terms": {"field": "_index", "size": _MOST_INDICES}} | ({"aggs": aggs} if aggs else {})
+    answer = client.search(index=index, query=query, size=0, aggs={"indices": indices})
+    # without an index there are no aggregations
+    buckets = answer.get("aggregations", {}).get("indices", {}).get("buckets", ())
+    return {each["key"]: each for each in buckets}
 
 
 class Unavailable(Exception):

@@ -107,6 +107,11 @@ class ElasticsearchSettings(BaseModel):
         return read_text(self.api_key_file, "API key file (elasticsearch.api_key_file)").strip()
 
 
+def settings_file(path: Path | None, env_prefix: str, default: Path) -> Path:
+    """Return the settings file that is meant: `path`, else $<env_prefix>SETTINGS, else `default`."""
+    return path or Path(os.environ.get(f"{env_prefix}SETTINGS", default))
+
+
 def load(model: type[S], path: Path, env_prefix: str) -> S:
     """Read `model` from the TOML file `path`; `<env_prefix>SECTION__FIELD` in the environment wins.
 

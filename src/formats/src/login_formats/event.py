@@ -51,6 +51,11 @@ class Event(NamedTuple):
     more: Mapping[str, Any] | None = None
     """Further fields by their ECS name, as in "user.name"; the names and types are those of fields.FIELDS."""
 
+    def fields(self) -> dict[str, Any]:
+        """Return all fields by their ECS name, absent ones None; "@timestamp" in milliseconds since 1970."""
+        own = {name: getattr(self, attribute) for name, attribute in OWN.items()}
+        return own | {"source.ip": self.source_ip, **(self.more or {})}
+
 
 OWN = {
     "event.id": "id",

@@ -37,6 +37,6 @@ _TABLE: Table = {
 def fields(raw: bytes | None, arrival: Arrival) -> dict[str, Any]:
     """Return the ECS fields of a record. Raises Rejected, NotALogin."""
     record = load_object(raw)
-    if record.get("type") not in ("LOGIN", "LOGIN_ERROR"):
+    if record.get("type") not in tuple(_OUTCOMES):  # it may be of any type
         raise NotALogin
     return mapped(record, _TABLE)

@@ -42,7 +42,8 @@ class _Told(NamedTuple):
     """Who it is, where the text does not name him."""
 
 
-_Messages = dict[str, tuple[str, list[tuple[Callable[[str], re.Match[str] | None], _Told]]]]
+_Begins = Callable[[str], re.Match[str] | None]
+_Messages = dict[str, tuple[str, list[tuple[_Begins, _Told]]]]
 """By program the action, and what its texts may be."""
 
 _SSH = r"(?P<method>\S+) for "
@@ -117,6 +118,7 @@ _ATTEMPTS, _CONNECTIONS = _compiled(_SSHD), _compiled(_SSHD_KEYS)
 
 _REASONS = {"password": "bad_password", "publickey": "bad_key"}
 _ATTEMPT = re.compile(r"(?:Accepted|Failed) \S+ for ").match
+_ACCEPTED = re.compile(r"Accepted \S+ for ").match
 _ENDS = re.compile(_FROM).findall
 _TARGETS = re.compile(r" ; USER=([^;]*)(?= ; )").findall
 # how the programs write that they do not know
@@ -125,15 +127,16 @@ _NOBODY = ("UNKNOWN", "(unknown)", "(null)")
 
 def fields(raw: bytes | None, arrival: Arrival) -> dict[str, Any]:
     """Return the ECS fields of a line. Raises Rejected, NotALogin."""
-    return _read(raw, arrival, _ATTEMPTS)
+    return _read(raw, arrival, _ATTEMPTS, _ATTEMPT)
 
 
 def fields_of_keys(raw: bytes | None, arrival: Arrival) -> dict[str, Any]:
     """Return the same in the format sshd_keys. Raises Rejected, NotALogin."""
-    return _read(raw, arrival, _CONNECTIONS)
+    return _read(raw, arrival, _CONNECTIONS, _ACCEPTED)
 
 
-def _read(raw: bytes | None, arrival: Arrival, programs: _Messages) -> dict[str, Any]:
+def _read(raw: bytes | None, arrival: Arrival, programs: _Messages, begins: _Begins) -> dict[str, Any]:
+    """`begins` tells what has to be told in full where sshd begins to tell it."""
     line = syslog.load(raw, programs)
     if line is None:
         raise NotALogin
@@ -141,8 +144,7 @@ def _read(raw: bytes | None, arrival: Arrival, programs: _Messages) -> dict[str,
     for fits, told in messages:
         if found := fits(line.text):
             return {"@timestamp": line.time(arrival)} | _event(line, action, told, found.groupdict())
-    told_later = programs is _CONNECTIONS and line.text.startswith("Failed ")
-    if action == "ssh_login" and _ATTEMPT(line.text) and not told_later:
+    if action == "ssh_login" and begins(line.text):
         raise Rejected(Reason.NOT_A_LINE, "the line of sshd is cut before the end of its address")
     raise NotALogin
 

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from login_common.text import printable
 from login_common.times import iso
 from login_formats import Event, Limits, NotALogin, Reason, Rejected, Wrapper, read
-from login_formats.event import OWN
 from login_formats.wrapper import Arrival
 
 from login_producer.settings import Layout
@@ -132,6 +131,5 @@ def _refused(reason: Reason, detail: str, value: bytes) -> dict[str, Any]:
 
 
 def _fields(event: Event) -> dict[str, Any]:
-    own = {name: getattr(event, attribute) for name, attribute in OWN.items()} | {"source.ip": event.source_ip}
-    fields = own | {"@timestamp": iso(event.timestamp)} | dict(event.more or {})
+    fields = event.fields() | {"@timestamp": iso(event.timestamp)}
     return {name: fields[name] for name in sorted(fields) if fields[name] is not None}

@@ -6,12 +6,14 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from login_common import logs
-from login_common.settings import SettingsError, describe, load
+from login_common.settings import SettingsError, describe, load, settings_file
 from login_formats import FORMATS
 from pydantic import BaseModel, ValidationError
 
@@ -76,30 +78,33 @@ def _status(options: argparse.Namespace) -> int:
 
 def _generate(options: argparse.Namespace) -> int:
     source = _changed(SyntheticSettings(), options, _SYNTHETIC_OPTIONS)
-    try:
+    with _for_a_reader():
         for event in islice(events(source), source.limit):
             sys.stdout.buffer.write(event.value + b"\n")
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
     settings = _checked(StdinSettings, {"type": "stdin"} | _given(options, _STDIN_OPTIONS))
     checker = check.Checker(settings.format, settings.layout, settings.timezone, options.max_age_days)
-    try:
+    whole = True
+    with _for_a_reader():
         whole = check.report(checker.check(options.file), sys.stdout, options.json)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return 0 if whole else 1
 
 
+@contextmanager
+def _for_a_reader() -> Iterator[None]:
+    """Let output end without a fault where its reader, such as head, has seen enough."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _settings(options: argparse.Namespace) -> ProducerSettings:
-    path = options.settings or Path(os.environ.get(f"{ENV_PREFIX}SETTINGS", DEFAULT_PATH))
-    settings = load(ProducerSettings, path, ENV_PREFIX)
+    settings = load(ProducerSettings, settings_file(options.settings, ENV_PREFIX, DEFAULT_PATH), ENV_PREFIX)
     return settings.model_copy(update={"source": _with_options(settings.source, options)})
 
 

@@ -98,14 +98,19 @@ class CounterFile:
         except FileNotFoundError:
             return Counters()
         except (ValueError, TypeError, KeyError) as error:
-            damaged = self._path.with_suffix(".damaged")
-            self._path.replace(damaged)
-            log.error("%s is damaged (%s): kept as %s, counting starts at zero", self._path, error, damaged)
+            keep_damaged(self._path, error, "counting starts at zero")
             return Counters()
         if in_flight:
             log.warning("the last run was killed with %d events in flight: counted as interrupted", in_flight)
             counters.failed["interrupted"] += in_flight
         return counters
+
+
+def keep_damaged(path: Path, error: Exception, consequence: str) -> None:
+    """Put a file aside that cannot be read, and say what follows from it. Raises OSError."""
+    damaged = path.with_suffix(".damaged")
+    path.replace(damaged)
+    log.error("%s is damaged (%s): kept as %s, %s", path, error, damaged, consequence)
 
 
 def replace_file(path: Path, text: str) -> None:

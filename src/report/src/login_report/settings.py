@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report's settings: one TOML file that says how to reach Elasticsearch."""
 
-import os
 from pathlib import Path
 
-from login_common.settings import ElasticsearchSettings, load
+from login_common.settings import ElasticsearchSettings, load, settings_file
 from pydantic import BaseModel, ConfigDict
 
 DEFAULT_FILE = Path("/etc/login-report/report.toml")
@@ -21,4 +20,4 @@ class Settings(BaseModel):
 
 def load_settings(path: Path | None) -> Settings:
     """Read the settings from `path`, else $LOGIN_REPORT_SETTINGS, else DEFAULT_FILE. Raises SettingsError."""
-    return load(Settings, path or Path(os.environ.get(f"{ENV_PREFIX}SETTINGS", DEFAULT_FILE)), ENV_PREFIX)
+    return load(Settings, settings_file(path, ENV_PREFIX, DEFAULT_FILE), ENV_PREFIX)

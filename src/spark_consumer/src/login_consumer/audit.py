@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from login_common.elastic import Client, Query
+from login_common.elastic import Client, Query, by_index
 from login_common.times import END_OF_TIME, iso
 
 from login_consumer.counts import OffsetRange, joined
 from login_consumer.dead_letters import newest
-from login_consumer.documents import EVENTS, METRICS, PIPELINE, WindowKey, index_name, metric_id
+from login_consumer.documents import EVENTS, METRICS, PIPELINE, WINDOW_FIELDS, WindowKey, index_name, metric_id
 from login_consumer.kafka_side import topic_state
 from login_consumer.periods import Index, first_kept
 from login_consumer.plan import TopicState
@@ -29,7 +29,6 @@ from login_consumer.windows import (
     at_places,
     between,
     counted_events,
-    events_by_index,
     metrics,
     side_by_side,
     widened,
@@ -166,9 +165,11 @@ class _Auditor:
     def _check_stored(self, client: Client) -> None:
         found = self._found
         places = {place: joined(ranges) for place, ranges in self._places.items()}
-        stored_events = events_by_index(client, at_places("login.kafka.", places))
+        stored_events = by_index(client, f"{EVENTS}-*", at_places("login.kafka.", places))
         found.too_old = sum(count for name, count in self._by_index.items() if self._is_too_old(name))
-        found.events_stored = sum(count for name, count in stored_events.items() if not self._is_too_old(name))
+        found.events_stored = sum(
+            each["doc_count"] for name, each in stored_events.items() if not self._is_too_old(name)
+        )
         stored = Counter(newest(client, at_places("", places), 0).reasons)
         found.dead_stored = stored.total()
         told = found.indexed - found.too_old
@@ -259,7 +260,7 @@ class _Auditor:
 
 
 def _fields_of(key: WindowKey) -> list[Query]:
-    fields = {"source.geo.country_iso_code": key.country, "user_agent.name": key.browser, "event.outcome": key.outcome}
+    fields = {name: getattr(key, attribute) for attribute, name in WINDOW_FIELDS.items()}
     return [
         {"term": {name: value}} if value is not None else {"bool": {"must_not": {"exists": {"field": name}}}}
         for name, value in fields.items()

@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from login_common.times import END_OF_TIME, iso, rfc3339_ms
 from login_formats import Event
-from login_formats.event import OWN
 from login_formats.reasons import Rejected
 from login_formats.wrapper import Headers
 
@@ -23,6 +22,7 @@ EVENTS, METRICS, DEAD_LETTERS, PIPELINE = (
     "login-dead-letters",
     "login-pipeline",
 )
+FAMILIES = (EVENTS, METRICS, DEAD_LETTERS, PIPELINE)
 Period = Literal["month", "day"]
 
 SCHEMA = 1
@@ -91,7 +91,9 @@ class Stored(NamedTuple):
         )
 
 
-STORED_FIELDS = ("@timestamp", "event.outcome", "login.kafka", "source.geo.country_iso_code", "user_agent.name")
+WINDOW_FIELDS = {"country": "source.geo.country_iso_code", "browser": "user_agent.name", "outcome": "event.outcome"}
+"""What windows count by, beside the time: the attribute of WindowKey, and the field of events."""
+STORED_FIELDS = ("@timestamp", "login.kafka", *WINDOW_FIELDS.values())
 
 
 class WindowKey(NamedTuple):
@@ -163,10 +165,8 @@ _PLACE = b'"kafka":{"topic":%%b,"topic_id":%%b,"partition":%%d,"offset":%%d}},"e
 
 def _full_source(event: Event, identity: str, origin: Origin, late: bool, ingested: int) -> bytes:
     """Return the same for an event with further fields."""
-    fields = {name: getattr(event, attribute) for name, attribute in OWN.items()} | {
-        **(event.more or {}),
+    fields = event.fields() | {
         "@timestamp": iso(event.timestamp),
-        "source.ip": event.source_ip,
         "event.id": identity,
         "event.ingested": iso(ingested),
         "event.kind": "event",

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
 from login_consumer.counts import OffsetRange as Span
-from login_consumer.documents import DEAD_LETTERS, EVENTS, METRICS, PIPELINE, Period
+from login_consumer.documents import EVENTS, FAMILIES, Period
 
 _DAY_MS = 86_400_000
-_NAME = re.compile(rf"({EVENTS}|{METRICS}|{DEAD_LETTERS}|{PIPELINE})-([0-9]{{4}})\.([0-9]{{2}})(?:\.([0-9]{{2}}))?")
+_NAME = re.compile(rf"({'|'.join(FAMILIES)})-([0-9]{{4}})\.([0-9]{{2}})(?:\.([0-9]{{2}}))?")
 
 
 class Index(NamedTuple):

@@ -11,21 +11,20 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from login_common.elastic import Client
+from login_common.elastic import Client, by_index
 
 from login_consumer.checkpoint import kept_aside
 from login_consumer.counts import OffsetRange
-from login_consumer.documents import DEAD_LETTERS, EVENTS, METRICS, PIPELINE
+from login_consumer.documents import FAMILIES, PIPELINE
 from login_consumer.periods import Index
 from login_consumer.settings import RetentionSettings
 from login_consumer.sink import Sink
 
-FAMILIES = (EVENTS, METRICS, DEAD_LETTERS, PIPELINE)
 Sequences = dict[str, OffsetRange]
 """The sequences of the accounts of the topic in an index, by its name; `next` is one more than the highest."""
 
 _AT_ONCE = 50  # names of indices in one request: its first line may have 4096 bytes
-_MOST_INDICES = 10_000
+_MOST_LOSSES = 10_000
 _DAY_MS = 86_400_000
 
 
@@ -77,14 +76,10 @@ def _indices(client: Client) -> list[_Found]:
 def _sequences(client: Client, topic: str) -> Sequences:
     client.indices.refresh(index=f"{PIPELINE}-*", allow_no_indices=True)
     bounds = {"first": {"min": {"field": "sequence"}}, "last": {"max": {"field": "sequence"}}}
-    answer = client.search(
-        index=f"{PIPELINE}-*",
-        query={"term": {"topic": topic}},
-        size=0,
-        aggs={"indices": {"terms": {"field": "_index", "size": _MOST_INDICES}, "aggs": bounds}},
-    )
-    buckets = answer.get("aggregations", {}).get("indices", {}).get("buckets", ())
-    return {each["key"]: OffsetRange(int(each["first"]["value"]), int(each["last"]["value"]) + 1) for each in buckets}
+    told = by_index(client, f"{PIPELINE}-*", {"term": {"topic": topic}}, bounds)
+    return {
+        name: OffsetRange(int(each["first"]["value"]), int(each["last"]["value"]) + 1) for name, each in told.items()
+    }
 
 
 def clean_beginning(old: Collection[Index], sequences: Sequences) -> list[Index]:
@@ -119,7 +114,7 @@ def _told(found: _Found, number: int) -> str:
 def _losses(client: Client, found: _Found) -> Iterable[str]:
     if found.closed or found.dated.family != PIPELINE:
         return []
-    told = client.search(index=found.dated.name, query={"exists": {"field": "loss"}}, size=_MOST_INDICES)
+    told = client.search(index=found.dated.name, query={"exists": {"field": "loss"}}, size=_MOST_LOSSES)
     return [f"{hit['_source']['@timestamp']}: {hit['_source']['loss']}" for hit in told["hits"]["hits"]]
 
 

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The consumer's settings: one TOML file, each section a class here."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from login_common.settings import ElasticsearchSettings, KafkaSettings, SettingsError, load
+from login_common.settings import ElasticsearchSettings, KafkaSettings, SettingsError, load, settings_file
 from login_formats import FORMATS, Locations
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from login_consumer.documents import DEAD_LETTERS, PIPELINE
+from login_consumer.documents import DEAD_LETTERS, PIPELINE, Period
 
 DEFAULT_FILE = Path("/etc/login-consumer/consumer.toml")
 ENV_PREFIX = "LOGIN_CONSUMER_"
@@ -64,7 +63,7 @@ class Replay(_Section):
 class Events(_Section):
     """Which events are taken, and into which indices."""
 
-    period: Literal["month", "day"] = "month"
+    period: Period = "month"
     max_future_seconds: Annotated[int, Field(ge=0)] = 300
     max_age_days: Positive = 400
     """Older events are refused, and the indices of their time may be gone: an audit does not compare those."""
@@ -176,7 +175,7 @@ def load_retention_settings(path: Path | None) -> RetentionSettings:
 
     Raises SettingsError.
     """
-    file = path or Path(os.environ.get(f"{RETENTION_ENV_PREFIX}SETTINGS", RETENTION_FILE))
+    file = settings_file(path, RETENTION_ENV_PREFIX, RETENTION_FILE)
     return load(RetentionSettings, file, RETENTION_ENV_PREFIX)
 
 
@@ -185,4 +184,4 @@ def load_settings(path: Path | None) -> Settings:
 
     Raises SettingsError.
     """
-    return load(Settings, path or Path(os.environ.get(f"{ENV_PREFIX}SETTINGS", DEFAULT_FILE)), ENV_PREFIX)
+    return load(Settings, settings_file(path, ENV_PREFIX, DEFAULT_FILE), ENV_PREFIX)

@@ -4,10 +4,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from login_common.elastic import Client, Query
+from login_common.elastic import Query
 
 from login_consumer.counts import OffsetRange
-from login_consumer.documents import EVENTS, METRICS, WindowKey
+from login_consumer.documents import EVENTS, METRICS, WINDOW_FIELDS, WindowKey
 from login_consumer.progress import Offsets
 from login_consumer.sink import Sink
 
@@ -15,8 +15,6 @@ Span = OffsetRange
 """Times in milliseconds since 1970: the first, and the one after the last."""
 
 _PAGE = 10_000  # the most buckets that Elasticsearch gives at once
-_MOST_INDICES = 10_000
-_KEYS = {"country": "source.geo.country_iso_code", "browser": "user_agent.name", "outcome": "event.outcome"}
 
 
 class Position(NamedTuple):
@@ -64,14 +62,6 @@ def at_places(prefix: str, places: Mapping[tuple[str, int], Iterable[OffsetRange
     return {"bool": {"should": should}} if should else {"match_none": {}}
 
 
-def events_by_index(client: Client, query: Query) -> dict[str, int]:
-    """Return the number of the events by index. Raises the client's own errors."""
-    indices = {"terms": {"field": "_index", "size": _MOST_INDICES}}
-    answer = client.search(index=f"{EVENTS}-*", query=query, size=0, aggs={"indices": indices})
-    buckets = answer.get("aggregations", {}).get("indices", {}).get("buckets", ())  # none without an index
-    return {each["key"]: each["doc_count"] for each in buckets}
-
-
 def refresh(sink: Sink, *families: str) -> None:
     """Make all documents of these families of indices searchable. Raises Unavailable."""
     indices = [f"{family}-*" for family in families]
@@ -97,7 +87,7 @@ def counted_events(
     """Yield the windows of the stored events in the order of `order`, counted anew. Raises Unavailable."""
     start = {"date_histogram": {"field": "@timestamp", "fixed_interval": f"{window_ms}ms"}}
     query = position.query(*between("@timestamp", span))
-    for key, bucket in _buckets(sink, EVENTS, query, start, _KEYS, {}):
+    for key, bucket in _buckets(sink, EVENTS, query, start, WINDOW_FIELDS, {}):
         yield key, bucket["doc_count"]
 
 
@@ -105,7 +95,7 @@ def metrics(sink: Sink, span: Span | None) -> Iterator[tuple[WindowKey, int]]:
     """Yield the stored windows in the order of `order`. Raises Unavailable."""
     start = {"terms": {"field": "window_start"}}
     query = {"bool": {"filter": between("window_start", span)}}
-    keys = {name: name for name in _KEYS}
+    keys = {name: name for name in WINDOW_FIELDS}
     for key, bucket in _buckets(sink, METRICS, query, start, keys, {"count": {"sum": {"field": "count"}}}):
         yield key, int(bucket["count"]["value"])
 

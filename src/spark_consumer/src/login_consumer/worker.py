@@ -86,13 +86,12 @@ class Worker:
         counts = Counts(read=batch.num_rows)
         good, letters = self._parse(batch, counts)
         items = sink.create([each.document for each in good])
-        known = [each for each, item in zip(good, items, strict=True) if item.exists]
         # An event that is there already is new if it is there by this very record: then this is a replay.
-        there = dict(zip([id(each) for each in known], sink.stored([each.document for each in known]), strict=True))
+        stored = iter(sink.stored([each.document for each, item in zip(good, items, strict=True) if item.exists]))
         window_ms = self._settings.metrics.window_seconds * 1000
         for each, item in zip(good, items, strict=True):
             # As what it is stored it counts: a release or a GeoIP file before this one may have read it otherwise.
-            counted = there[id(each)] if item.exists else each.event
+            counted = next(stored) if item.exists else each.event
             if item.refused:
                 counts.dead[Reason.REFUSED] += 1
                 refused = Rejected(Reason.REFUSED, f"{item.status} {item.kind}: {item.reason}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from login_producer.counters import Counters, replace_file
+from login_producer.counters import Counters, keep_damaged, replace_file
 from login_producer.settings import FileSettings
 from login_producer.sources import Event, Source
 from login_producer.sources.content import DamagedGzip
@@ -158,13 +158,10 @@ def _load(path: Path, settings: FileSettings, counters: Counters) -> tuple[float
     except FileNotFoundError:
         return None, []
     except (ValueError, TypeError, KeyError) as error:
-        damaged = path.with_suffix(".damaged")
-        path.replace(damaged)
-        log.error(
-            "%s is damaged (%s): kept as %s, all files are read again from their beginning; what was sent before has "
-            "the same ids, and counts as duplicates",
+        keep_damaged(
             path,
             error,
-            damaged,
+            "all files are read again from their beginning; what was sent before has the same ids, and counts as "
+            "duplicates",
         )
         return None, []

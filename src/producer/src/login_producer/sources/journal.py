@@ -12,7 +12,7 @@ from typing import Any
 
 from login_common.text import printable
 
-from login_producer.counters import Counters, replace_file
+from login_producer.counters import Counters, keep_damaged, replace_file
 from login_producer.settings import JournalSettings
 from login_producer.sources import Event, Source, SourceError
 from login_producer.sources.cutting import MAX_RECORD, Lines
@@ -83,14 +83,10 @@ class JournalSource(Source):
         except FileNotFoundError:
             pass
         except (ValueError, TypeError, KeyError) as error:
-            damaged = self._positions.with_suffix(".damaged")
-            self._positions.replace(damaged)
-            log.error(
-                "%s is damaged (%s): kept as %s, the whole journal is read again; what was sent before has the same "
-                "ids, and counts as duplicates",
+            keep_damaged(
                 self._positions,
                 error,
-                damaged,
+                "the whole journal is read again; what was sent before has the same ids, and counts as duplicates",
             )
             return "", "@0"
         since, now = self._settings.since, time.time()

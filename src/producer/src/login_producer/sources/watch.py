@@ -66,7 +66,8 @@ class Watch:
         for key, (path, status) in found.items():
             if key not in self.tails:
                 self._meet(path, status)
-        for path in [path for path in self._held if path not in {path for path, _ in found.values()}]:
+        there = {path for path, _ in found.values()}
+        for path in [path for path in self._held if path not in there]:
             if status_now := regular(path):
                 self._meet(path, status_now)
             else:
