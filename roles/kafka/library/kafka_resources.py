@@ -15,6 +15,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.service_api import outcome
 
 try:
     from kafka import KafkaAdminClient, errors
@@ -282,7 +283,7 @@ def main() -> None:
             module.fail_json(msg=f"{type(error).__name__}: {error}")
         except (ValueError, PermissionError) as error:
             module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(changes), changes=changes, diff={"prepared": "".join(f"+ {c}\n" for c in changes)})
+    module.exit_json(**outcome(changes))
 
 
 if __name__ == "__main__":
