@@ -119,7 +119,7 @@ def main() -> None:
     ended: list[float] = []
 
     def run(frame: DataFrame) -> None:
-        limits = Limits(300_000, 400 * 86_400_000)
+        limits = Limits.of()
         columns = frame.withColumn("timestamp", functions.unix_millis("timestamp")).select(*COLUMNS)
         if told["mode"] == "read":
             work = columns.select("value")

@@ -36,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--minutes", type=float, default=10, help="how long the soak breaks things")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the removal last: it leaves nothing to test."""
+    items.sort(key=lambda item: item.path.name == "test_uninstall.py")
+
+
 @pytest.fixture(scope="session")
 def seed(request: pytest.FixtureRequest) -> int:
     given = request.config.getoption("--seed")

@@ -24,7 +24,7 @@ from records import PLACE, Page, Row, Step, field, milliseconds
 
 PAGE = Page()
 DEFAULTS = Events()
-LIMITS = Limits(DEFAULTS.max_future_seconds * 1000, DEFAULTS.max_age_days * 86_400_000)
+LIMITS = Limits.of(DEFAULTS.max_future_seconds, DEFAULTS.max_age_days)
 PAGE_WINDOW_SECONDS = 60
 
 Outcome = tuple[str, str]  # event, duplicate or dead, and the reason of the last

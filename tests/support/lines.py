@@ -9,7 +9,7 @@ from login_formats import PLAIN, Limits, NotALogin, Reason, Rejected, Wrapper, r
 from login_formats.wrapper import Arrival
 
 ARRIVAL = rfc3339_ms("2026-03-02T00:00:00Z")
-LIMITS = Limits(max_future=300_000, max_age=400 * 86_400_000)
+LIMITS = Limits.of()
 
 LOG = "2026-03-01T10:00:00.123456+00:00 web-1"
 """How a line of syslog begins, up to its program."""

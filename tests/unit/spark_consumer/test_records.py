@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[3]
 PAGE = Page()
 STEPS = [step for steps in PAGE.sequences.values() for step in steps]
 DEFAULTS = Events()
-LIMITS = Limits(DEFAULTS.max_future_seconds * 1000, DEFAULTS.max_age_days * 86_400_000)
+LIMITS = Limits.of(DEFAULTS.max_future_seconds, DEFAULTS.max_age_days)
 WINDOW_MS = 60_000
 
 

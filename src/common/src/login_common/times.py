@@ -5,6 +5,7 @@ import argparse
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _LOCAL = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
@@ -19,6 +20,10 @@ END_OF_TIME = 253_402_300_800_000
 
 class NotATime(ValueError):
     """The text is no RFC 3339 time. The text of the error says why, as far as that is known."""
+
+
+class NotAZone(ValueError):
+    """The name is no zone of the IANA database."""
 
 
 class WithoutZone(NotATime):
@@ -37,6 +42,14 @@ def rfc3339_ms(text: str) -> int:
         raise NotATime(str(error)) from None
     # the microseconds apart, since a float of seconds would round them
     return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
+
+
+def zone(name: str) -> ZoneInfo:
+    """Return a zone by its name in the IANA database, such as Europe/Berlin. Raises NotAZone."""
+    try:
+        return ZoneInfo(name)  # keeps those it has read
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise NotAZone('should be a zone of the IANA database, as in "Europe/Berlin"') from None
 
 
 def iso(timestamp: int) -> str:

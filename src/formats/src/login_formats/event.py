@@ -21,11 +21,22 @@ class NotALogin(Exception):
     """The record keeps to its format, but tells of something else than a login: it is counted, and stored nowhere."""
 
 
+MAX_FUTURE_SECONDS = 300
+"""How far an event's time may be ahead of its arrival, where nothing else is set."""
+MAX_AGE_DAYS = 400
+"""How far it may be behind, where nothing else is set."""
+
+
 class Limits(NamedTuple):
     """How far an event's time may be from its arrival, in milliseconds."""
 
     max_future: int
     max_age: int
+
+    @classmethod
+    def of(cls, max_future_seconds: int = MAX_FUTURE_SECONDS, max_age_days: int = MAX_AGE_DAYS) -> "Limits":
+        """Return the limits that the settings name."""
+        return cls(max_future_seconds * 1000, max_age_days * 86_400_000)
 
     def check(self, timestamp: int, arrival: int) -> None:
         """Raise Rejected if the time is too far from its arrival; both in milliseconds since 1970."""

@@ -6,9 +6,9 @@ A format is never guessed: it is what the sender says, else what the consumer's 
 
 from collections.abc import Sequence
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from login_common.times import NotATime, rfc3339_ms
+from login_common.times import NotATime, NotAZone, rfc3339_ms, zone
 
 from login_formats.event import MAX_ID_BYTES
 from login_formats.reasons import Reason, Rejected
@@ -63,8 +63,8 @@ def _zone(name: str | None) -> ZoneInfo | None:
     if name is None:
         return None
     try:
-        return ZoneInfo(name)  # keeps those it has read
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return zone(name)
+    except NotAZone:
         raise Rejected(Reason.HEADER_INVALID, f"{TIMEZONE} is no zone of the IANA database") from None
 
 

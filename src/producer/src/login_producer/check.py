@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
-from zoneinfo import ZoneInfo
 
 from login_common.text import printable
-from login_common.times import iso
+from login_common.times import iso, zone
 from login_formats import Event, Limits, NotALogin, Reason, Rejected, Wrapper, read
 from login_formats.wrapper import Arrival
 
@@ -22,8 +21,6 @@ from login_producer.sources.content import CHUNK, Content, DamagedGzip
 from login_producer.sources.cutting import MAX_RECORD
 from login_producer.sources.records import Reader, Record
 
-MAX_FUTURE_MS = 300_000  # the consumer's default
-_DAY_MS = 86_400_000
 _SHOWN = 300  # characters of a record that is refused
 
 
@@ -45,8 +42,8 @@ class Checker:
 
     def __init__(self, format_: str, layout: Layout, timezone: str | None, max_age_days: int) -> None:
         self._reader = Reader(format_, layout)
-        self._format, self._zone = format_, ZoneInfo(timezone) if timezone else None
-        self._limits = Limits(MAX_FUTURE_MS, max_age_days * _DAY_MS)
+        self._format, self._zone = format_, zone(timezone) if timezone else None
+        self._limits = Limits.of(max_age_days=max_age_days)
         self._line = 1
 
     def check(self, path: str) -> Iterator[Verdict]:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, get_args
 from login_common import logs
 from login_common.settings import SettingsError, describe, load, settings_file
 from login_formats import FORMATS
+from login_formats.event import MAX_AGE_DAYS
 from pydantic import BaseModel, ValidationError
 
 from login_producer import __version__, check, service, status
@@ -185,6 +186,8 @@ def _parser() -> argparse.ArgumentParser:
     judge = commands.add_parser("check", parents=[records], help="show what a file's records become, without Kafka")
     judge.add_argument("file", metavar="FILE", help="unpacked if it ends with .gz; - is standard input")
     judge.add_argument("--json", action="store_true", help="print a JSON object for each record, with its ECS fields")
-    judge.add_argument("--max-age-days", type=int, default=400, help="as pipeline_retention_days (default 400)")
+    judge.add_argument(
+        "--max-age-days", type=int, default=MAX_AGE_DAYS, help="as pipeline_retention_days (default %(default)s)"
+    )
     judge.set_defaults(command=_check)
     return parser

@@ -3,9 +3,9 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from login_common.settings import KafkaSettings
+from login_common.times import zone
 from login_formats import FORMATS
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -30,10 +30,7 @@ def _known_format(name: str) -> str:
 
 def _known_zone(name: str | None) -> str | None:
     if name is not None:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError('should be a zone of the IANA database, as in "Europe/Berlin"') from None
+        zone(name)
     return name
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from login_common.settings import ElasticsearchSettings, KafkaSettings, SettingsError, load, settings_file
 from login_formats import FORMATS, Locations
+from login_formats.event import MAX_AGE_DAYS, MAX_FUTURE_SECONDS
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from login_consumer.documents import DEAD_LETTERS, PIPELINE, Period
@@ -64,8 +65,8 @@ class Events(_Section):
     """Which events are taken, and into which indices."""
 
     period: Period = "month"
-    max_future_seconds: Annotated[int, Field(ge=0)] = 300
-    max_age_days: Positive = 400
+    max_future_seconds: Annotated[int, Field(ge=0)] = MAX_FUTURE_SECONDS
+    max_age_days: Positive = MAX_AGE_DAYS
     """Older events are refused, and the indices of their time may be gone: an audit does not compare those."""
     late_after_seconds: Positive = 600
     """An event that arrives later than this after its own time is marked login.late."""

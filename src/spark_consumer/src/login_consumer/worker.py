@@ -24,7 +24,6 @@ COLUMNS = ("value", "partition", "offset", "timestamp", "timestampType", "header
 RESULT_SCHEMA = "counts binary"
 
 _THREADS = 2  # one parses while the other waits for Elasticsearch
-_DAY_MS = 86_400_000
 # The broker set the record's time, so it is the time of arrival, and the same whenever the record is read.
 _LOG_APPEND_TIME = 1
 
@@ -55,7 +54,7 @@ class Worker:
         self._settings = settings
         self._topic = topic
         self._format = settings.kafka.format
-        self._limits = Limits(settings.events.max_future_seconds * 1000, settings.events.max_age_days * _DAY_MS)
+        self._limits = Limits.of(settings.events.max_future_seconds, settings.events.max_age_days)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Write all records of one task; yield their counts, or why Elasticsearch is unavailable."""
