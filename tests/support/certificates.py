@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -33,6 +34,10 @@ class Ca:
     def pem(self) -> str:
         """The CA's certificate, and those of the CAs above it."""
         return "".join(each.public_bytes(PEM).decode() for each in (self.certificate, *self.above))
+
+    @property
+    def certificate_pem(self) -> str:
+        return self.certificate.public_bytes(PEM).decode()
 
     def key_pem(self, passphrase: str = "") -> str:
         """The key, encrypted if there is a passphrase."""
@@ -85,3 +90,11 @@ def request(host: str = "login-1", unit: str = "kafka-broker") -> x509.Certifica
     builder = x509.CertificateSigningRequestBuilder(subject(host, unit))
     builder = builder.add_extension(names, False).add_extension(x509.ExtendedKeyUsage(BOTH), False)
     return builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+
+
+def put(folder: Path, files: dict[str, str]) -> None:
+    """Write files that only their owner can read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o600)
