@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificate_authority import Wrong, authority_of, brought_faults, choose
+from certificate_authority import Wrong, authority_of, brought_faults, choose, not_of_new
 from certificates import Ca, request, root, subject
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -177,3 +177,11 @@ def test_what_was_brought_goes_before_what_is_there_and_a_bad_one_does_not(tmp_p
     assert choose(leaf, [ca.certificate], NOW) == (old, [])
     assert choose({**leaf, "current": ""}, [ca.certificate], NOW)[1][0].startswith("it ended on")
     assert choose({**leaf, "current": "", "file": "/nowhere"}, [ca.certificate], NOW) == ("", ["there is none"])
+
+
+def test_a_rotation_ends_when_every_certificate_is_of_the_new_ca() -> None:
+    old, new, wanted = root(), root(), request()  # of one name: the signature tells them apart
+    used = {"kafka": new.leaf(wanted), "elasticsearch": old.leaf(wanted)}
+    (told,) = not_of_new(used, [new.certificate])
+    assert told.startswith("elasticsearch uses a certificate of the old CA")
+    assert not_of_new({"kafka": used["kafka"]}, [new.certificate]) == not_of_new(used, []) == []
