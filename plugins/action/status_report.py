@@ -28,6 +28,7 @@ class Limits(NamedTuple):
     """From where on something is wrong."""
 
     min_certificate_days: int
+    min_ca_days: int
     min_disk_percent: int
     max_lag_seconds: int
     max_dead_letters: int
@@ -50,10 +51,10 @@ def _of_host(host: Host, limits: Limits, now: float) -> Iterator[str]:
             yield f"{where} ({door['fault']}): journalctl -u {door['name']}"
         elif (days := _days(door["certificate_ends"], now)) < limits.min_certificate_days:
             yield f"the certificate of {door['name']} ends in {days} days: run site.yml, which renews it"
-    if host["ca_ends"] is None:
+    if not host["ca_ends"]:
         yield "the CA certificate cannot be read: run site.yml"
-    elif (days := _days(host["ca_ends"], now)) < limits.min_certificate_days:
-        yield f"the CA certificate ends in {days} days: make a new CA"
+    elif (days := _days(min(host["ca_ends"]), now)) < limits.min_ca_days:
+        yield f"the CA certificate ends in {days} days: put a new CA in its place (docs/certificates.md)"
     for disk in host["disks"]:
         if _percent(disk) < limits.min_disk_percent:
             free = f"{disk['free_mb']} MB free, {_percent(disk)} %"
@@ -162,9 +163,10 @@ def _facts(host: Host, now: float) -> Iterator[tuple[str, str]]:
         told = host["elasticsearch"]
         yield "Elasticsearch", f"{told['status']}, nodes {told['number_of_nodes']}"
     ends = {door["name"]: door["certificate_ends"] for door in host["doors"] if door["certificate_ends"]}
-    ends |= {"CA": host["ca_ends"]} if host["ca_ends"] else {}
-    if ends:
-        yield "certificates", ", ".join(f"{name} {_days(end, now)} days" for name, end in ends.items())
+    days = [f"{name} {_days(end, now)} days" for name, end in ends.items()]
+    days += [f"CA {_days(end, now)} days" for end in host["ca_ends"]]
+    if days:
+        yield "certificates", ", ".join(days)
     for told in host["producers"]:
         if not told["fault"]:
             rate, counters = told["rate"]["acked"], told["counters"]

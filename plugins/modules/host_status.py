@@ -28,7 +28,7 @@ options:
   jobs: {description: Units that a timer starts., type: list, elements: str, default: []}
   software: {description: Mapping of a unit to the folder of its builds., type: dict, default: {}}
   doors:
-    description: TLS listeners of this host; each with name, host and port.
+    description: TLS listeners of this host; each with name, host and port. One whose service is not there is left out.
     type: list
     elements: dict
     default: []
@@ -129,13 +129,13 @@ def door(name: str, host: str, port: int, ca_file: str) -> dict[str, Any]:
     return told
 
 
-def ca_ends(ca_file: str) -> float | None:
-    """Return when the first of the CA's certificates ends, None without a CA."""
+def ca_ends(ca_file: str) -> list[float]:
+    """Return when each of the CA certificates ends that are trusted, the first first; none without a CA."""
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError:
-        return None
-    return min((ssl.cert_time_to_seconds(each["notAfter"]) for each in context.get_ca_certs()), default=None)
+        return []
+    return sorted(ssl.cert_time_to_seconds(each["notAfter"]) for each in context.get_ca_certs())
 
 
 def disk(folder: str) -> dict[str, Any]:
@@ -196,7 +196,11 @@ def main() -> None:
     url, password = told["elasticsearch_url"], told["elasticsearch_password"]
     status = {
         "units": units(told["units"], False, told["software"]) + units(told["jobs"], True, told["software"]),
-        "doors": [door(each["name"], each["host"], int(each["port"]), ca) for each in told["doors"]],
+        "doors": [
+            door(each["name"], each["host"], int(each["port"]), ca)
+            for each in told["doors"]
+            if (SYSTEMD / f"{each['name']}.service").exists()
+        ],
         "ca_ends": ca_ends(ca),
         "disks": [disk(folder) for folder in told["disks"]],
         "producers": producers(),

@@ -4,30 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 from deployment import Deployment
+from starts import services, starts
 from testinfra.host import Host
-
-# systemd's message id of "unit has been started"
-STARTED = "39f53479d3a045ac8e11786248231fbf"
-
-
-def starts(host: Host) -> Counter[str]:
-    """Return how often each unit has been started since boot."""
-    # process 1: a login's own systemd tells of other units
-    command = f"journalctl --boot --quiet --output=json --output-fields=UNIT _PID=1 MESSAGE_ID={STARTED}"
-    lines = host.check_output(command)
-    return Counter(json.loads(line)["UNIT"] for line in lines.splitlines())
-
-
-def services(counts: Counter[str]) -> Counter[str]:
-    """Leave out what systemd starts by itself, such as sessions and timers' units."""
-    return Counter(
-        {unit: number for unit, number in counts.items() if unit.startswith(("kafka", "elasticsearch", "login-"))}
-    )
 
 
 def test_check_mode_finds_nothing_to_change_and_shows_no_secret(deployment: Deployment) -> None:

@@ -37,6 +37,8 @@ def test_all_is_well(deployment: Deployment, tmp_path: Path) -> None:
     assert all(unit["there"] for unit in units.values())
     assert units["kafka"]["memory_mb"] > 100 and units["kafka"]["version"]
     assert host["consumer"]["events"] > 0 and host["producers"][0]["counters"]["acked"] > 0
+    assert {"kafka", "elasticsearch"} <= {door["name"] for door in host["doors"] if door["certificate_ends"]}
+    assert min(host["ca_ends"]) > max(door["certificate_ends"] for door in host["doors"])
     assert all(secret not in run.output for secret in deployment.secrets.values())
 
 

@@ -25,8 +25,14 @@ class BareHost:
     ssh: Path
     folder: Path = field(default_factory=Path)
 
-    def deploy(self, variables: dict[str, Any], groups: tuple[str, ...] = GROUPS, **more_hosts: dict[str, Any]) -> Run:
-        """Run site.yml with these variables against the host, in these groups.
+    def deploy(
+        self,
+        variables: dict[str, Any],
+        groups: tuple[str, ...] = GROUPS,
+        options: tuple[str, ...] = (),
+        **more_hosts: dict[str, Any],
+    ) -> Run:
+        """Run site.yml with these variables and options against the host, in these groups.
 
         `more_hosts` are further names of the same host in the group kafka, with variables of their own.
         """
@@ -43,7 +49,7 @@ class BareHost:
         content = {"vars": {**connection, "artifact_source": "registry", **variables}, "children": children}
         inventory = self.folder / "hosts.json"
         inventory.write_text(json.dumps({"all": content}))
-        return run_playbook(ROOT / "site.yml", inventory)
+        return run_playbook(ROOT / "site.yml", inventory, *options)
 
     def traces(self) -> str:
         return self.host.check_output(TRACES.replace("%", "%%"))

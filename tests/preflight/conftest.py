@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: a bare host of these tests' own, which must still be bare at the end."""
+"""Fixtures: a bare host of these tests' own, which only test_certificates.py changes."""
 
 from __future__ import annotations
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from bare_host import GROUPS, NAME, BareHost
+from certificates import put, root
 from playbook import Run
 
 TOO_MUCH_MB = 100_000_000
+ENCRYPTED = root()
 
 
 def check_refused(bare: BareHost, run: Run, *words: str) -> None:
@@ -58,6 +60,14 @@ VARIABLES = {
         [NAME, "spark_consumer_dead_letter_days 60", "at least 73 here", "lower spark_consumer_progress_days"],
     ),
     "certificate lifetimes": ({"pki_days": 10}, ["pki_days (10)", "pki_renew_before_days (30)"]),
+    "certificate lifetimes that are no numbers": (
+        {"pki_renew_before_days": "+30d"},
+        ["pki_renew_before_days: argument 'pki_renew_before_days' is of type", "unable to convert to int"],
+    ),
+    "rule for brokers": (
+        {"pipeline_kafka_broker_subject": "CN=kafka-[0-9]+,O=Example"},
+        [f"{NAME} gets CN={NAME},OU=kafka-broker", "Leave it at its default"],
+    ),
 }
 
 
@@ -65,6 +75,34 @@ VARIABLES = {
 def test_wrong_variables(case: str, bare: BareHost) -> None:
     variables, words = VARIABLES[case]
     check_refused(bare, bare.deploy(variables), *words)
+
+
+# What lies in the CA's folder, and words of the message
+AUTHORITIES: dict[str, tuple[dict[str, str], list[str]]] = {
+    "one CA's certificate and another's key, an ended CA that is to take over": (
+        {"ca.pem": root().pem, "ca.key": root().key_pem(), "new.pem": root(days=-1).pem},
+        ["ca.key belongs to no certificate of", "move ca.key away", "new.pem: the CA 'CN=Root' ended on"],
+    ),
+    "a certificate that is no CA's": (
+        {"ca.pem": root().child("login", is_ca=False).pem},
+        ["ca.pem: 'CN=login' is no CA", "bring the CA's certificate"],
+    ),
+    "an encrypted key": (
+        {"ca.pem": ENCRYPTED.pem, "ca.key": ENCRYPTED.key_pem("a passphrase")},
+        ["ca.key is encrypted: give its passphrase as pki_ca_passphrase"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", AUTHORITIES)
+def test_wrong_authorities(case: str, bare: BareHost) -> None:
+    files, words = AUTHORITIES[case]
+    put(bare.folder / "state/ca", files)
+    run = bare.deploy({})
+    assert run.returncode != 0 and run.changed == 0, run.output
+    for word in words:
+        assert word in run.text, run.output
+    assert {file.name: file.read_text() for file in (bare.folder / "state/ca").iterdir()} == files
 
 
 def test_missing_groups(bare: BareHost) -> None:

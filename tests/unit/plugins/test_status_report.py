@@ -9,7 +9,9 @@ import pytest
 from status_report import DAY_S, Limits, screen, wrong
 
 NOW = 1_790_000_000.0
-LIMITS = Limits(min_certificate_days=14, min_disk_percent=10, max_lag_seconds=300, max_dead_letters=1000)
+LIMITS = Limits(
+    min_certificate_days=14, min_ca_days=90, min_disk_percent=10, max_lag_seconds=300, max_dead_letters=1000
+)
 
 
 def unit(name: str, **other: Any) -> dict[str, Any]:
@@ -23,7 +25,7 @@ WELL: dict[str, Any] = {
         unit("login-report", job=True, state="inactive", enabled=False),
     ],
     "doors": [{"name": "kafka", "port": 9092, "fault": "", "certificate_ends": NOW + 14 * DAY_S}],
-    "ca_ends": NOW + 3000 * DAY_S,
+    "ca_ends": [NOW + 90 * DAY_S, NOW + 3000 * DAY_S],
     "disks": [
         {"folder": "/opt", "device": 1, "free_mb": 10_240, "total_mb": 102_400},
         {"folder": "/var/lib", "device": 1, "free_mb": 10_240, "total_mb": 102_400},
@@ -67,7 +69,7 @@ def test_all_is_well() -> None:
     assert "1 of 1 hosts answer" in told and told.endswith("all is well")
     assert "a     login-consumer  active    2026-09-21 11:43:20  661 MB  1-a" in told
     assert "/opt, /var/lib  10.0 GB, 10 %" in told
-    assert "kafka 14 days, CA 3000 days (a)" in told
+    assert "kafka 14 days, CA 90 days, CA 3000 days (a)" in told
     assert "19.9 records/s, last batch 1 s ago, not read yet 4 (a)" in told
     assert "1000 in the last 24 hours, 1200 in all (a)" in told
 
@@ -81,8 +83,8 @@ def test_all_is_well() -> None:
         (lambda h: h["units"][1].update(result="exit-code"), "the last run of login-report has failed (exit-code)"),
         (lambda h: h["doors"][0].update(fault="refused"), "kafka does not answer on port 9092 (refused)"),
         (lambda h: h["doors"][0].update(certificate_ends=NOW + DAY_S), "the certificate of kafka ends in 1 days"),
-        (lambda h: h.update(ca_ends=NOW + DAY_S), "the CA certificate ends in 1 days"),
-        (lambda h: h.update(ca_ends=None), "the CA certificate cannot be read"),
+        (lambda h: h.update(ca_ends=[NOW + 89 * DAY_S]), "the CA certificate ends in 89 days: put a new CA"),
+        (lambda h: h.update(ca_ends=[]), "the CA certificate cannot be read"),
         (lambda h: h["disks"][0].update(free_mb=10_239), "/opt has 10239 MB free, 9 %"),
         (lambda h: h["producers"][0].update(updated="2026-09-21T14:12:19Z"), "has not told its status for 61 s"),
         (lambda h: h["producers"][0].update(unreachable_since="then"), "cannot reach Kafka since then"),
