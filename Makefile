@@ -54,6 +54,10 @@ bench: setup-test ## What exactness costs, on the demo host: the consumer beside
 dashboards: setup-test ## Build kibana_exports/*.ndjson from the YAML files beside them
 	PYTHONPATH=tools python -m dashboard_builder
 
+.PHONY: role-docs
+role-docs: setup-test ## Write roles/*/README.md from each role's argument_specs and defaults
+	PYTHONPATH=tools python -m role_docs
+
 .PHONY: setup setup-test
 setup: ## Install what deploying needs on this machine (Debian packages, Python environment .venv)
 	tools/setup deploy
