@@ -42,6 +42,10 @@ unit: setup-test ## Unit tests only
 molecule: setup-test ## The molecule scenario only
 	tools/test molecule
 
+.PHONY: test-bundle
+test-bundle: setup-test ## Make a bundle, then deploy from it to a bare host without any network; 10 minutes
+	tools/test bundle
+
 .PHONY: soak
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled
 	tools/test soak --minutes=$(or $(MINUTES),10) $(if $(SEED),--seed=$(SEED))
@@ -54,9 +58,18 @@ bench: setup-test ## What exactness costs, on the demo host: the consumer beside
 dashboards: setup-test ## Build kibana_exports/*.ndjson from the YAML files beside them
 	PYTHONPATH=tools python -m dashboard_builder
 
-.PHONY: setup setup-test
-setup: ## Install what deploying needs on this machine (Debian packages, Python environment .venv)
+.PHONY: role-docs
+role-docs: setup-test ## Write roles/*/README.md from each role's argument_specs and defaults
+	PYTHONPATH=tools python -m role_docs
+
+.PHONY: bundle
+bundle: ## Collect all downloads of INVENTORY in BUNDLE=bundle, for SYSTEMS=bookworm-amd64: docs/offline.md
 	tools/setup deploy
+	tools/bundle $(or $(INVENTORY),inventory/localhost) $(or $(BUNDLE),bundle) $(or $(SYSTEMS),bookworm-amd64)
+
+.PHONY: setup setup-test
+setup: ## Install what deploying needs on this machine (Debian packages, Python environment .venv), or from BUNDLE=folder
+	tools/setup deploy $(BUNDLE)
 setup-test:
 	tools/setup test
 

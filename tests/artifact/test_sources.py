@@ -50,6 +50,7 @@ def ensure(tmp_path: Path) -> Ensure:
             "cache_dir": str(tmp_path / "cache"),
             "files_dir": str(tmp_path),
             "local_dir": str(tmp_path / "local"),
+            "bundle_dir": "",
             "base_url": "",
             "checksums": {},
             "python": "python3",

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.artifact_bundle import bundled
 from ansible.module_utils.artifact_fetch import (
     download,
     maven_archive,
@@ -46,6 +47,7 @@ options:
   cache_dir: {type: path, required: true, description: "Everything that is kept, below archives/."}
   files_dir: {type: path, required: true, description: Folder of the locks and of our own files.}
   local_dir: {type: str, default: "", description: "Folder of the source local."}
+  bundle_dir: {type: str, default: "", description: "Bundle that the finished archive is taken from."}
   base_url: {type: str, default: "", description: "Used in place of the publisher's address."}
   checksums: {type: dict, default: {}, description: "Pinned hashes by file name."}
   python: {type: path, required: true, description: Interpreter whose pip is used.}
@@ -201,6 +203,11 @@ class Recipe:
 def ensure(recipe: Recipe, check_mode: bool) -> dict[str, Any]:
     """Bring the archive into the cache if it is not there, and return the module's result."""
     path = recipe.path
+    if recipe.params["bundle_dir"]:
+        found = bundled(Path(recipe.params["bundle_dir"]), f"archives/{path.name}")
+        build = f"{recipe.version}-{digest(found)[:8]}"
+        message = f"{found} is there and checked"
+        return {"changed": False, "version": recipe.version, "archive": str(found), "build": build, "msg": message}
     missing = not path.exists() and not recipe.in_place
     result = {"changed": missing, "version": recipe.version, "archive": str(path)}
     if missing and check_mode:
@@ -229,6 +236,7 @@ def main() -> None:
             "cache_dir": {"type": "path", "required": True},
             "files_dir": {"type": "path", "required": True},
             "local_dir": {"type": "str", "default": ""},
+            "bundle_dir": {"type": "str", "default": ""},
             "base_url": {"type": "str", "default": ""},
             "checksums": {"type": "dict", "default": {}},
             "python": {"type": "path", "required": True},

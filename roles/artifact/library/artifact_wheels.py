@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,9 +12,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.artifact_bundle import pip_environment
 from ansible.module_utils.artifact_fetch import run
 from ansible.module_utils.artifact_hashes import ArtifactError, check, record, recorded
 from ansible.module_utils.artifact_pack import EPOCH, pack
+from ansible.module_utils.artifact_pip import key, locked_wheels
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
@@ -29,6 +30,7 @@ options:
   requirements: {type: path, required: true, description: Requirements file with a hash for each wheel.}
   projects: {type: list, elements: path, default: [], description: Folders with a pyproject.toml.}
   cache_dir: {type: path, required: true, description: "All that is kept, below archives/ and wheels/."}
+  bundle_dir: {type: str, default: "", description: "Bundle that all is taken from, in place of the index."}
   python: {type: path, required: true, description: Interpreter whose pip is used.}
   target_python: {type: str, required: true, description: "The host's Python, such as 3.11."}
   target_architecture: {type: str, required: true, description: "The host's architecture, such as x86_64."}
@@ -42,8 +44,6 @@ msg: {type: str, returned: always, description: What was done.}
 
 # What a build writes into a source folder, and what is no part of the package.
 LITTER = ("__pycache__", "*.egg-info", "build", "dist", ".*", "*.pyc")
-# pip takes none of the older tags in by itself. glibc 2.36 is that of the oldest supported Debian.
-GLIBC_MINORS = (36, 35, 34, 31, 28, 27, 26, 24, 17, 12, 5)
 
 
 def sources(project: Path) -> Iterator[Path]:
@@ -55,35 +55,7 @@ def sources(project: Path) -> Iterator[Path]:
             yield path
 
 
-def key(files: list[tuple[str, Path]], *words: str) -> str:
-    """Return eight digits that change with the words, and with the files' names and content."""
-    state = hashlib.sha256("\0".join(words).encode())
-    for name, path in files:
-        state.update(f"\0{name}\0".encode() + path.read_bytes())
-    return state.hexdigest()[:8]
-
-
-def download_locked(params: dict[str, Any], folder: Path) -> None:
-    """Fetch the wheels of the lock file for the host, unless an earlier run has; the folder appears whole."""
-    if folder.is_dir():
-        return
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    machine, version = params["target_architecture"], params["target_python"]
-    platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
-    platforms += [f"--platform=manylinux{name}_{machine}" for name in ("2014", "2010", "1")]
-    abis = [f"--abi={abi}" for abi in (f"cp{version.replace('.', '')}", "abi3", "none")]
-    pip = [params["python"], "-m", "pip", "download", "-q", "--no-deps", "--require-hashes"]
-    target = ["--only-binary=:all:", f"--python-version={version}", "--implementation=cp", *abis, *platforms]
-    run(
-        [*pip, *target, "-r", params["requirements"], "-d", part],
-        f"check that pip reaches its index; each requirement needs a wheel for Python {version} on {machine}",
-    )
-    part.rename(folder)
-
-
-def build_own(params: dict[str, Any], work: Path, target: Path) -> None:
+def build_own(params: dict[str, Any], work: Path, target: Path, env: dict[str, str]) -> None:
     """Build a wheel of each project from a copy, so that nothing is left in the source folders."""
     copies = []
     for project in map(Path, params["projects"]):
@@ -94,7 +66,7 @@ def build_own(params: dict[str, Any], work: Path, target: Path) -> None:
             shutil.copyfile(path, copy)
     if copies:
         pip = [params["python"], "-m", "pip", "wheel", "-q", "--no-deps", "--no-cache-dir", "-w", target]
-        run([*pip, *copies], "build the project by hand to see more", {"SOURCE_DATE_EPOCH": str(EPOCH)})
+        run([*pip, *copies], "build the project by hand to see more", {"SOURCE_DATE_EPOCH": str(EPOCH), **env})
 
 
 def ensure(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -120,14 +92,14 @@ def ensure(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     archive.parent.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as mutex:
         fcntl.flock(mutex, fcntl.LOCK_EX)  # two runs may share the cache
-        locked = cache / "wheels" / key([("lock", lock)], *target)
-        download_locked(params, locked)
+        env = pip_environment(Path(params["bundle_dir"]), target) if params["bundle_dir"] else {}
+        locked = locked_wheels(lock, cache, params["python"], target, env)
         work = cache / "work" / params["app"]
         shutil.rmtree(work, ignore_errors=True)
         tree = work / "tree"
         tree.mkdir(parents=True)
         shutil.copytree(locked, tree / "locked", copy_function=os.link)
-        build_own(params, work / "sources", tree / "own")
+        build_own(params, work / "sources", tree / "own", env)
         shutil.copyfile(lock, tree / "requirements.txt")
         pack(tree, archive, params["app"])
         record(archive)
@@ -142,6 +114,7 @@ def main() -> None:
             "requirements": {"type": "path", "required": True},
             "projects": {"type": "list", "elements": "path", "default": []},
             "cache_dir": {"type": "path", "required": True},
+            "bundle_dir": {"type": "str", "default": ""},
             "python": {"type": "path", "required": True},
             "target_python": {"type": "str", "required": True},
             "target_architecture": {"type": "str", "required": True},

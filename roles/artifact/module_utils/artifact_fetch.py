@@ -19,8 +19,8 @@ MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 TIMEOUT_S = 60
 
 
-def run(argv: Sequence[str | Path], next_step: str, env: Mapping[str, str] | None = None) -> None:
-    """Run a program; raise `ArtifactError` with the end of its output if it fails."""
+def run(argv: Sequence[str | Path], next_step: str, env: Mapping[str, str] | None = None) -> str:
+    """Run a program and return its output; raise `ArtifactError` with the end of it if it fails."""
     done = subprocess.run(
         [str(word) for word in argv],
         stdin=subprocess.DEVNULL,
@@ -34,6 +34,7 @@ def run(argv: Sequence[str | Path], next_step: str, env: Mapping[str, str] | Non
     if done.returncode:
         end = "\n  ".join(done.stdout.strip().splitlines()[-12:])
         raise ArtifactError(f"{Path(argv[0]).name} failed ({done.returncode}):\n  {end}\n  next: {next_step}")
+    return done.stdout
 
 
 def _open(url: str, start: int = 0) -> addinfourl:

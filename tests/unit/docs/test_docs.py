@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[3]
 README = REPOSITORY / "README.md"
 CONTRACT = REPOSITORY / "docs/event-contract.md"
 FAULTS = REPOSITORY / "docs/faults.md"
-PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md")), *sorted(REPOSITORY.glob("roles/*/README.md"))]
 
 IN_WORDS = ("none", "name in the inventory")  # defaults that are an empty list or an expression
 
@@ -41,7 +41,7 @@ def test_the_settings_of_the_readme_exist_and_have_these_defaults() -> None:
             assert value in IN_WORDS or value == str(defaults[setting]), setting
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
         if "://" in link:
@@ -53,7 +53,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert heading.replace("-", " ") in headings, link
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_named_tests_exist(page: Path) -> None:
     for file, _, name in re.findall(r"`(tests/[\w/]+\.py)(::(\w+))?`", page.read_text()):
         assert (REPOSITORY / file).exists(), file
