@@ -43,7 +43,7 @@ molecule: setup-test ## The molecule scenario only
 	tools/test molecule
 
 .PHONY: test-bundle
-test-bundle: setup-test ## Make a bundle, then deploy from it to a bare host without any network; 10 minutes
+test-bundle: setup-test ## Make a bundle, then deploy from it to a bare host without any network
 	tools/test bundle
 
 .PHONY: soak
