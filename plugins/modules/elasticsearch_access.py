@@ -52,7 +52,7 @@ options:
     type: list
     elements: str
     default: []
-  sole_token: {description: A token. The account's others whose names begin so are deleted., type: str, default: ''}
+  sole_token: {description: A token. Its account's others whose names begin so are deleted., type: str, default: ''}
 """
 
 RETURN = r"""
@@ -130,13 +130,13 @@ def token_change(
     if check:
         return [change], ""
     new = cluster.call("POST", f"/_security/service/{account}/credential/token/{name}")["token"]["value"]
-    return [change, *([] if is_replaced else other_tokens(cluster, account, prefix, new, check))], new
+    return [change, *([] if is_replaced else other_tokens(cluster, prefix, new, check))], new
 
 
-def other_tokens(cluster: Cluster, account: str, prefix: str, kept: str, check: bool) -> list[str]:
-    """Delete the tokens of an account whose names begin so, but for one."""
+def other_tokens(cluster: Cluster, prefix: str, kept: str, check: bool) -> list[str]:
+    """Delete the tokens of one's account whose names begin so, but for this one."""
     # four bytes, then account/name:secret
-    own = base64.b64decode(kept + "==")[4:].decode().split(":")[0].rsplit("/", 1)[1]
+    account, own = base64.b64decode(kept + "==")[4:].decode().split(":")[0].rsplit("/", 1)
     path = f"/_security/service/{account}/credential"
     told = (cluster.call("GET", path) or {}).get("tokens", {})
     others = sorted(name for name in told if name.startswith(prefix) and name != own)
@@ -186,13 +186,13 @@ def main() -> None:
     result: dict[str, Any] = {}
     try:
         changes = role_changes(cluster, told["roles"], check) + user_changes(cluster, told["users"], check)
-        if account and not told["sole_token"]:
+        if account:
             more, result["token"] = token_change(
                 cluster, account, prefix, told["token"], check, told["token_is_replaced"]
             )
             changes += more
         if told["sole_token"]:
-            changes += other_tokens(cluster, account, prefix, told["sole_token"], check)
+            changes += other_tokens(cluster, prefix, told["sole_token"], check)
         changes += other_api_keys(cluster, told["sole_api_keys"], check)
     except Refused as error:
         module.fail_json(msg=str(error))

@@ -109,11 +109,11 @@ def test_a_token_that_is_being_replaced_lives_until_another_has_its_place() -> N
     cluster.tokens = ["login-old", "of-somebody-else"]
     token = token_change(cluster, "elastic/kibana", "login", "", check=False, is_replaced=True)[1]
     assert len(cluster.tokens) == 3
-    assert len(other_tokens(cluster, "elastic/kibana", "login", token, check=True)) == 1
+    assert len(other_tokens(cluster, "login", token, check=True)) == 1
     assert len(cluster.tokens) == 3
-    other_tokens(cluster, "elastic/kibana", "login", token, check=False)
+    other_tokens(cluster, "login", token, check=False)
     assert sorted(map(token_of, cluster.tokens)) == sorted([token, token_of("of-somebody-else")])
-    assert other_tokens(cluster, "elastic/kibana", "login", token, check=False) == []
+    assert other_tokens(cluster, "login", token, check=False) == []
 
 
 class Keys:
