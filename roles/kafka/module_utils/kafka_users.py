@@ -19,6 +19,8 @@ from kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+TRIES = 5
+
 
 class Rejected(Exception):
     """Kafka has other passwords than the stored ones; the text says whose."""
@@ -38,27 +40,31 @@ class Refusals(logging.Handler):
 
 
 def password_works(params: dict[str, Any], user: str, password: str) -> bool:
-    """Log in as the user. Raises KafkaError if Kafka tells neither yes nor no."""
+    """Log in as the user. Raises KafkaError if Kafka tells neither yes nor no, as a busy one may, several times."""
     refusals = Refusals()
     logging.getLogger("kafka").addHandler(refusals)
     try:
-        client = KafkaAdminClient(
-            bootstrap_servers=params["sasl_bootstrap_servers"],
-            security_protocol="SASL_SSL",
-            sasl_mechanism="SCRAM-SHA-512",
-            sasl_plain_username=user,
-            sasl_plain_password=password,
-            ssl_cafile=params["ca_file"],
-            bootstrap_timeout_ms=3000,
-        )
-    except errors.KafkaError:
-        if refusals.any:
-            return False
-        raise
+        for left in reversed(range(TRIES)):
+            try:
+                KafkaAdminClient(
+                    bootstrap_servers=params["sasl_bootstrap_servers"],
+                    security_protocol="SASL_SSL",
+                    sasl_mechanism="SCRAM-SHA-512",
+                    sasl_plain_username=user,
+                    sasl_plain_password=password,
+                    ssl_cafile=params["ca_file"],
+                    bootstrap_timeout_ms=3000,  # which a refusal takes as well
+                ).close()
+            except errors.KafkaError:
+                if refusals.any:
+                    break
+                if not left:
+                    raise
+            else:
+                return True
     finally:
         logging.getLogger("kafka").removeHandler(refusals)
-    client.close()
-    return True
+    return False
 
 
 def user_changes(client: Any, params: dict[str, Any], check: bool) -> list[str]:
