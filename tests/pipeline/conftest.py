@@ -70,24 +70,24 @@ def tunnel(deployment: Deployment) -> Iterator[Tunnel]:
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def elastic(deployment: Deployment, tunnel: Tunnel) -> Elasticsearch:
-    """A client with all rights."""
+    """A client with all rights. For one module: the next one may find other passwords (test_secrets.py)."""
     return elasticsearch_client(deployment, tunnel, basic_auth=("elastic", deployment.secrets["elastic_password"]))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kafka(deployment: Deployment, tunnel: Tunnel) -> Callable[[str], dict[str, Any]]:
     """Return a function from a user's name to the options of a Kafka client."""
     return lambda user: kafka_options(deployment, tunnel, user)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ledger(deployment: Deployment, elastic: Elasticsearch, kafka: Callable[[str], dict[str, Any]]) -> Ledger:
     return Ledger(elastic, deployment.topic, kafka("consumer"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pipeline(deployment: Deployment, host: Host, elastic: Elasticsearch, ledger: Ledger) -> Pipeline:
     return Pipeline(deployment, host, elastic, ledger)
 

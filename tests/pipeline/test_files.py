@@ -4,14 +4,11 @@
 # ruff: noqa: S108  (what lies below /tmp is looked at, nothing is put there)
 from __future__ import annotations
 
-import base64
-from pathlib import Path
-
 import pytest
 from deployment import Deployment
+from hunt import hunt
 from testinfra.host import Host
 
-HUNT = Path(__file__).with_name("secret_hunt.py").read_text()
 SERVICE_USERS = ("kafka", "elasticsearch", "login-producer", "login-consumer", "login-report")
 
 # Path, owner, group, mode
@@ -66,15 +63,6 @@ PATHS = """
 /opt/login-consumer                                 root            root            755
 /opt/login-report                                   root            root            755
 """
-
-
-def hunt(deployment: Deployment, places: list[str], user: str = "root") -> list[str]:
-    """Return where `user` can read a stored secret, a part of one, or the CA's key."""
-    secrets = dict(deployment.secrets)
-    for name in ("consumer_api_key", "report_api_key", "retention_api_key"):
-        secrets[f"{name}, decoded"] = base64.b64decode(secrets[name]).decode().split(":")[1]
-    secrets["CA key"] = (deployment.ca_dir / "ca.key").read_text().splitlines()[1]
-    return deployment.python(f"SECRETS = {secrets!r}\nPLACES = {places!r}\n{HUNT}", user)
 
 
 @pytest.mark.parametrize("line", PATHS.strip().splitlines(), ids=lambda line: line.split()[0])

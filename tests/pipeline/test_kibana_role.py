@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from deployment import Deployment
-from playbook import ROOT, Run
+from deployment import Deployment, Tunnel, elasticsearch_client
+from elasticsearch import AuthenticationException
+from playbook import ROOT, Run, run_playbook
 from testinfra.host import Host
 
 STAND_IN = ROOT / "tests/support/kibana_stand_in.py"
@@ -64,7 +65,10 @@ def deploy(deployment: Deployment, host: Host, tmp_path_factory: pytest.TempPath
 
     def run(*options: str, **settings: object) -> Run:
         given = {"artifact_local_dir": str(folder), "kibana_ready_timeout": 60} | settings
-        return deployment.deploy("--tags", "kibana", "--diff", "-e", json.dumps(given), *options)
+        shared = ("--diff", "-e", json.dumps(given), *options)
+        if "rotate" in settings:
+            return run_playbook(ROOT / "playbooks/rotate_secrets.yml", deployment.inventory, *shared)
+        return deployment.deploy("--tags", "kibana", *shared)
 
     yield run
     host.check_output(f"sh -c '{REMOVE}'")
@@ -123,6 +127,25 @@ def test_a_second_run_changes_nothing_and_shows_no_secret(deployment: Deployment
     run = deploy("-vv")
     assert (run.returncode, run.changed) == (0, 0), run.output
     assert [name for name, secret in deployment.secrets.items() if secret in run.output] == []
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_service_token_is_rotated(deployment: Deployment, tunnel: Tunnel, deploy: Deploy, host: Host) -> None:
+    def is_taken(token: str) -> bool:
+        try:
+            elasticsearch_client(deployment, tunnel, bearer_auth=token).security.authenticate()
+        except AuthenticationException:
+            return False
+        return True
+
+    old = deployment.secrets["kibana_service_token"]
+    assert is_taken(old)
+    run = deploy(rotate="kibana_service_token")
+    assert run.returncode == 0, run.output
+    new = deployment.secrets["kibana_service_token"]
+    assert new in host.file("/etc/kibana/secrets.yml").content_string
+    assert [is_taken(old), is_taken(new)] == [False, True]
+    assert old not in run.output and new not in run.output
 
 
 @pytest.mark.usefixtures("deployed")

@@ -18,6 +18,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.service_api import outcome
 
 try:
+    from ansible.module_utils.kafka_users import Rejected, unwanted_changes, user_changes
     from kafka import KafkaAdminClient, errors
     from kafka.admin import (
         ACL,
@@ -30,9 +31,6 @@ try:
         ResourcePattern,
         ResourcePatternFilter,
         ResourceType,
-        ScramMechanism,
-        UserScramCredentialDeletion,
-        UserScramCredentialUpsertion,
     )
 
     HAVE_KAFKA = True
@@ -60,6 +58,10 @@ options:
   brokers: {description: How many brokers must have joined., type: int, default: 1}
   topics: {description: "Each {name, partitions, replication_factor, config}.", type: list, elements: dict, default: []}
   users: {description: Mapping of user name to password (SCRAM-SHA-512)., type: dict, default: {}}
+  replaced_passwords:
+    description: Mapping of user name to the passwords that Kafka may still have instead, which are changed.
+    type: dict
+    default: {}
   managed_prefixes:
     description: Users whose names begin so, and are not in users, are deleted with all their ACLs.
     type: list
@@ -71,6 +73,12 @@ options:
     elements: dict
     default: []
 """
+
+RETURN = r"""
+changes: {description: 'What was changed, or would be; one line each.', type: list, elements: str, returned: success}
+rejected: {description: 'Whether it failed because a password was changed elsewhere.', type: bool, returned: failure}
+"""
+
 
 WAIT_STEP = 1.0  # seconds between two attempts to reach the cluster
 
@@ -139,77 +147,6 @@ def topic_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
     return changes
 
 
-def password_works(params: dict[str, Any], user: str, password: str) -> bool:
-    """Log in as the user. A wrong password shows in kafka-python only as an error of the bootstrap."""
-    try:
-        client = KafkaAdminClient(
-            bootstrap_servers=params["sasl_bootstrap_servers"],
-            security_protocol="SASL_SSL",
-            sasl_mechanism="SCRAM-SHA-512",
-            sasl_plain_username=user,
-            sasl_plain_password=password,
-            ssl_cafile=params["ca_file"],
-            bootstrap_timeout_ms=3000,
-        )
-    except errors.KafkaError:
-        return False
-    client.close()
-    return True
-
-
-def user_changes(client: Any, params: dict[str, Any], check: bool) -> list[str]:
-    """Create missing users. A user whose password was changed elsewhere is reported, never reset in silence."""
-    changes, rejected = [], []
-    present = client.describe_user_scram_credentials()
-    for user, password in params["users"].items():
-        if present.get(user, {}).get("credential_infos"):
-            if not password_works(params, user, password):
-                rejected.append(user)
-            continue
-        changes.append(f"user {user}: created")
-        if not check:
-            result = client.alter_user_scram_credentials(
-                [UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password)]
-            )
-            if result.get(user):
-                raise ValueError(f"user {user} was not created: {result[user]}")
-    if rejected:
-        raise PermissionError(
-            f"Kafka rejects the stored password of {', '.join(rejected)}: it was changed outside this deployment. "
-            "Put the right one into the secrets file, or delete the user's SCRAM credential in Kafka and run again."
-        )
-    return changes
-
-
-def unwanted_changes(client: Any, params: dict[str, Any], check: bool) -> list[str]:
-    """Delete the users of a managed prefix that are not wanted any more, and their ACLs."""
-    prefixes = tuple(params["managed_prefixes"])
-    present = client.describe_user_scram_credentials()
-    unwanted = [
-        user
-        for user, found in present.items()
-        if prefixes and user.startswith(prefixes) and user not in params["users"] and found.get("credential_infos")
-    ]
-    if unwanted and not check:
-        # The ACLs first: a run that ends in between leaves a user who is found again, and may do nothing.
-        for _, _, error in client.delete_acls([acls_of(user) for user in unwanted]):
-            if error is not errors.NoError:
-                raise ValueError(f"the ACLs of {', '.join(unwanted)} were not deleted: {error}")
-        result = client.alter_user_scram_credentials(
-            [UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_512) for user in unwanted]
-        )
-        failed = {user: result[user] for user in unwanted if result.get(user)}
-        if failed:
-            raise ValueError(f"users were not deleted: {failed}")
-    return [f"user {user}: deleted with all ACLs" for user in unwanted]
-
-
-def acls_of(user: str) -> Any:
-    """Return the filter of all ACLs of a user."""
-    anything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
-    return ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, anything)
-
-
 def acl_of(entry: dict[str, str], operation: str) -> Any:
     return ACL(
         principal=f"User:{entry['user']}",
@@ -258,6 +195,7 @@ def main() -> None:
             "brokers": {"type": "int", "default": 1},
             "topics": {"type": "list", "elements": "dict", "default": []},
             "users": {"type": "dict", "default": {}, "no_log": True},
+            "replaced_passwords": {"type": "dict", "default": {}, "no_log": True},
             "managed_prefixes": {"type": "list", "elements": "str", "default": []},
             "acls": {"type": "list", "elements": "dict", "default": []},
         },
@@ -281,8 +219,10 @@ def main() -> None:
             )
         except errors.KafkaError as error:
             module.fail_json(msg=f"{type(error).__name__}: {error}")
-        except (ValueError, PermissionError) as error:
+        except ValueError as error:
             module.fail_json(msg=str(error))
+        except Rejected as error:
+            module.fail_json(msg=str(error), rejected=True)
     module.exit_json(**outcome(changes))
 
 

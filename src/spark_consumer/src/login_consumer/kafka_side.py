@@ -24,7 +24,6 @@ _LOST = (
 )
 # Signs in the text of a failed query that an operator must do something, and what.
 _LASTING = {
-    "SaslAuthenticationException": "Kafka refuses the login; check kafka.username and kafka.password_file",
     "SslAuthenticationException": "TLS with Kafka failed; check kafka.ca_file and the certificate's names",
     "Failed to load PEM": "kafka.ca_file is no PEM file with a CA certificate",
     "TopicAuthorizationException": "the user may not read the topic; grant Read and Describe on kafka.topic",
