@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prints, as one JSON object, what only Kafka knows of itself: topics with their settings, names of users, ACLs.
 
-Run by the Python of the admin client, by standard input. Arguments: bootstrap server (mutual TLS), CA, certificate,
-key.
+Run by the Python of the admin client. Arguments: bootstrap server (mutual TLS), CA, certificate, key.
 """
 
 import contextlib

@@ -8,7 +8,7 @@ before anything is deleted is the consumer's own at a start: can it go on after 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from login_common.elastic import Client, Unavailable
+from login_common.elastic import Client, Query, Unavailable
 from login_common.times import iso
 
 from login_consumer import checkpoint
@@ -54,27 +54,9 @@ def restore(
             raise CheckpointError(f"nothing was changed: snapshot {snapshot.name} holds nothing of Kibana")
         tell(f"restores {snapshot.name}, the state of {iso(snapshot.start)}")
         to_read = what_follows(consumer, snapshot, topic_state(consumer.kafka))
-        names = repository.sink.ask(_indices)
-        if names:
-            tell(f"deletes {len(names)} indices")
-            repository.sink.ask(lambda client: client.indices.delete(index=names, ignore_unavailable=True))
-        repository.restore(snapshot, ("kibana",) if kibana else ())
-        newer = {
-            "bool": {
-                "filter": [
-                    {"term": {"topic": snapshot.metadata["topic"]}},
-                    {"range": {"sequence": {"gt": snapshot.metadata["sequence"]}}},
-                ]
-            }
-        }
-        gone = repository.sink.ask(
-            lambda client: client.delete_by_query(
-                index=f"{PIPELINE}-*", query=newer, refresh=True, conflicts="proceed", allow_no_indices=True
-            )
-        )
-        tell(
-            f"{len(snapshot.indices)} indices are back; {gone['deleted']} accounts from after the position were removed"
-        )
+        _replace_indices(repository, snapshot, kibana, tell)
+        gone = repository.sink.ask(lambda client: _cut_accounts(client, snapshot))
+        tell(f"{gone} accounts of batches that the backup does not hold whole were removed")
         _check_position(repository, snapshot)
         aside = checkpoint.move_aside(consumer.checkpoint_dir)
         if aside:
@@ -113,9 +95,36 @@ def what_follows(consumer: Settings, snapshot: Snapshot, kafka: TopicState) -> i
     return sum(max(0, end - start[partition]) for partition, end in kafka.ends.items())
 
 
+def _replace_indices(repository: Repository, snapshot: Snapshot, kibana: bool, tell: Callable[[str], None]) -> None:
+    there = repository.sink.ask(_indices)
+    ours = [name for name in there if Index.of(name)]
+    if ours:
+        tell(f"deletes {len(ours)} indices")
+        repository.sink.ask(lambda client: client.indices.delete(index=ours, ignore_unavailable=True))
+    # copies, as a person may name them, come back where they are gone
+    wanted = [name for name in snapshot.indices if Index.of(name) or (name.startswith(FAMILIES) and name not in there)]
+    repository.restore(snapshot, wanted, ("kibana",) if kibana else ())
+    tell(f"{len(wanted)} indices are back" + (", and what Kibana keeps" if kibana else ""))
+
+
 def _indices(client: Client) -> list[str]:
     told = client.indices.resolve_index(name=[f"{family}-*" for family in FAMILIES], expand_wildcards="open,closed")
-    return [each["name"] for each in told["indices"] if Index.of(each["name"])]
+    return [each["name"] for each in told["indices"]]
+
+
+def _cut_accounts(client: Client, snapshot: Snapshot) -> int:
+    newer: Query = {
+        "bool": {
+            "filter": [
+                {"term": {"topic": snapshot.metadata["topic"]}},
+                {"range": {"sequence": {"gt": snapshot.metadata["sequence"]}}},
+            ]
+        }
+    }
+    told = client.delete_by_query(
+        index=f"{PIPELINE}-*", query=newer, refresh=True, conflicts="proceed", allow_no_indices=True
+    )
+    return int(told["deleted"])
 
 
 def _check_position(repository: Repository, snapshot: Snapshot) -> None:

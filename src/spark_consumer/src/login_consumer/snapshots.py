@@ -160,13 +160,14 @@ class Repository:
         if names:
             self._ask(lambda client: client.snapshot.delete(repository=self._name, snapshot=",".join(names)))
 
-    def restore(self, snapshot: Snapshot, feature_states: Sequence[str]) -> None:
-        """Bring back the indices of a snapshot, which must not be there. Raises Unavailable if a shard fails."""
+    def restore(self, snapshot: Snapshot, indices: Sequence[str], feature_states: Sequence[str]) -> None:
+        """Bring back `indices` of a snapshot, which must not be there. Raises Unavailable if a shard fails."""
         told = self.once(
             lambda client: client.options(request_timeout=_DAY_S).snapshot.restore(
                 repository=self._name,
                 snapshot=snapshot.name,
-                indices=[f"{family}-*" for family in FAMILIES],
+                # an empty list would be all of them
+                indices=list(indices) or ["-*"],
                 include_global_state=False,
                 feature_states=list(feature_states) or ["none"],
                 wait_for_completion=True,
