@@ -59,7 +59,7 @@ def backup(settings: BackupSettings, now: int, anew: bool, tell: Callable[[str],
     snapshot = repository.make(name, Position.metadata(settings.topic, progress), features)
     if not snapshot.is_good:
         why = "; ".join(snapshot.failures[:3]) or "see Elasticsearch's log"
-        raise Unavailable(f"the snapshot {name} is {snapshot.state}, so it is no backup: {why}")
+        raise Unavailable(repository.explained(f"the snapshot {name} is {snapshot.state}, so it is no backup: {why}"))
     after = repository.sink.ask(lambda client: last_progress(client, settings.topic))
     if progress and after and after.lineage != progress.lineage:
         repository.delete([name])  # windows of both lineages are in it: a start goes back over those of one

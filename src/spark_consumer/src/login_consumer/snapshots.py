@@ -3,7 +3,6 @@
 
 import json
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +22,6 @@ _NAME = re.compile(r"login-[0-9]{8}t[0-9]{6}z")
 _NAME_TIME = "login-%Y%m%dt%H%M%Sz"
 _MOST_METADATA = 1000  # bytes; Elasticsearch takes less than 1024
 _DAY_S = 86_400
-_STEP_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -127,8 +125,7 @@ class Repository:
 
     def make(self, name: str, metadata: dict[str, Any], feature_states: Sequence[str]) -> Snapshot:
         """Make a snapshot; return when it is done, well or not."""
-        # once only: asked a second time, the name would be taken
-        self.once(
+        told = self._once(
             lambda client: client.snapshot.create(
                 repository=self._name,
                 snapshot=name,
@@ -139,15 +136,10 @@ class Repository:
                 feature_states=list(feature_states) or ["none"],
                 metadata=metadata,
                 partial=False,
-                wait_for_completion=False,
+                wait_for_completion=True,
             )
         )
-        while True:
-            told = self._ask(lambda client: client.snapshot.get(repository=self._name, snapshot=name))
-            snapshot = Snapshot.of(told["snapshots"][0])
-            if snapshot.state != "IN_PROGRESS":
-                return snapshot
-            time.sleep(_STEP_S)
+        return Snapshot.of(told["snapshot"])
 
     def bytes_of(self, name: str) -> tuple[int, int]:
         """Return how many bytes the snapshot has added to the repository, and how many it refers to."""
@@ -158,12 +150,12 @@ class Repository:
     def delete(self, names: Sequence[str]) -> None:
         """Delete snapshots; files that others refer to stay."""
         if names:
-            self._ask(lambda client: client.snapshot.delete(repository=self._name, snapshot=",".join(names)))
+            self._once(lambda client: client.snapshot.delete(repository=self._name, snapshot=",".join(names)))
 
     def restore(self, snapshot: Snapshot, indices: Sequence[str], feature_states: Sequence[str]) -> None:
         """Bring back `indices` of a snapshot, which must not be there. Raises Unavailable if a shard fails."""
-        told = self.once(
-            lambda client: client.options(request_timeout=_DAY_S).snapshot.restore(
+        told = self._once(
+            lambda client: client.snapshot.restore(
                 repository=self._name,
                 snapshot=snapshot.name,
                 # an empty list would be all of them
@@ -180,21 +172,8 @@ class Repository:
                 "tells why. The snapshot stays; restore it again, or another one"
             )
 
-    def once(self, request: Callable[[Client], Any]) -> Any:
-        """Return the answer to a request that must not be repeated."""
-        try:
-            return request(self.sink.client())
-        except FAILURES as error:
-            raise Unavailable(self._cause(error)) from None
-
-    def _ask(self, request: Callable[[Client], Any]) -> Any:
-        try:
-            return self.sink.ask(request)
-        except Unavailable as error:
-            raise Unavailable(self._cause(error.__cause__ or error)) from None
-
-    def _cause(self, error: BaseException) -> str:
-        told = cause(error) if isinstance(error, FAILURES) else str(error)
+    def explained(self, told: str, details: str = "") -> str:
+        """Return what Elasticsearch has told, after what it means for this repository if that is known."""
         hints = {
             "repository_missing_exception": f"the repository {self._name} is not registered: run site.yml, or, if you "
             "named one of your own with backup_repository, register it",
@@ -202,4 +181,17 @@ class Repository:
             f"{self._name}: its folder must be there, writable, and, with several nodes, one shared file system",
             "No space left on device": f"the disk of the repository {self._name} is full",
         }
-        return next((f"{hint} ({told})" for sign, hint in hints.items() if sign in told), told)
+        return next((f"{hint} ({told})" for sign, hint in hints.items() if sign in told + details), told)
+
+    def _once(self, request: Callable[[Client], Any]) -> Any:
+        """Return the answer to what takes long and must not be asked a second time."""
+        try:
+            return request(self.sink.client().options(request_timeout=_DAY_S))
+        except FAILURES as error:
+            raise Unavailable(self.explained(cause(error), str(getattr(error, "body", "")))) from None
+
+    def _ask(self, request: Callable[[Client], Any]) -> Any:
+        try:
+            return self.sink.ask(request)
+        except Unavailable as error:
+            raise Unavailable(self.explained(str(error))) from None
