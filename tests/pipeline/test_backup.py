@@ -59,6 +59,23 @@ def test_the_unit_makes_a_good_one(pipeline: Pipeline, elastic: Elasticsearch) -
 
 
 @pytest.fixture
+def kibana_index(elastic: Elasticsearch) -> Iterator[str]:
+    """Give an index as Kibana makes them; this build of Elasticsearch does not know Kibana as a feature."""
+    index = ".kibana_drill_001"
+    elastic.indices.create(index=index, settings={"index.hidden": True}, aliases={".kibana_drill": {"is_hidden": True}})
+    yield index
+    elastic.indices.delete(index=index)
+
+
+def test_what_kibana_keeps_is_in_it_if_wanted(host: Host, elastic: Elasticsearch, kibana_index: str) -> None:
+    for wanted in ("false", "true"):
+        host.check_output(f"LOGIN_BACKUP_KIBANA={wanted} login-consumer backup")
+        newest = backups(host)["last_good"]["name"]
+        told = elastic.snapshot.get(repository=REPOSITORY, snapshot=newest)["snapshots"][0]
+        assert (kibana_index in told["indices"]) == (wanted == "true")
+
+
+@pytest.fixture
 def foreign(elastic: Elasticsearch) -> Iterator[None]:
     options = {"indices": "login-pipeline-*", "wait_for_completion": True}
     for name in FOREIGN:

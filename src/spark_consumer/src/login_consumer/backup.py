@@ -54,9 +54,8 @@ def backup(settings: BackupSettings, now: int, anew: bool, tell: Callable[[str],
             f"Elasticsearch does not hold any more what the backup {good[-1].name} holds, so none was made: restore it "
             "(playbooks/restore.yml), or, if that is given up, run 'login-consumer backup --anew' once"
         )
-    features = ("kibana",) if settings.kibana else ()
     name = name_of(now)
-    snapshot = repository.make(name, Position.metadata(settings.topic, progress), features)
+    snapshot = repository.make(name, Position.metadata(settings.topic, progress), settings.kibana)
     if not snapshot.is_good:
         why = "; ".join(snapshot.failures[:3]) or "see Elasticsearch's log"
         raise Unavailable(repository.explained(f"the snapshot {name} is {snapshot.state}, so it is no backup: {why}"))

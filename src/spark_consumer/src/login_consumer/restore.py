@@ -19,7 +19,7 @@ from login_consumer.periods import Index
 from login_consumer.plan import TopicState, decide
 from login_consumer.progress import last_progress
 from login_consumer.settings import BackupSettings, Settings
-from login_consumer.snapshots import Position, Repository, Snapshot
+from login_consumer.snapshots import KIBANA_INDICES, Position, Repository, Snapshot
 
 NEWEST = "newest"
 
@@ -50,7 +50,7 @@ def restore(
                 f"snapshot {snapshot.name} is of topic {snapshot.metadata['topic']}, and kafka.topic is "
                 f"{consumer.kafka.topic}: restore it into a deployment of that topic"
             )
-        if kibana and "kibana" not in snapshot.features:
+        if kibana and not (snapshot.features or snapshot.kibana_indices):
             raise CheckpointError(f"nothing was changed: snapshot {snapshot.name} holds nothing of Kibana")
         tell(f"restores {snapshot.name}, the state of {iso(snapshot.start)}")
         to_read = what_follows(consumer, snapshot, topic_state(consumer.kafka))
@@ -96,19 +96,22 @@ def what_follows(consumer: Settings, snapshot: Snapshot, kafka: TopicState) -> i
 
 
 def _replace_indices(repository: Repository, snapshot: Snapshot, kibana: bool, tell: Callable[[str], None]) -> None:
-    there = repository.sink.ask(_indices)
+    there = repository.sink.ask(lambda client: _indices(client, [f"{family}-*" for family in FAMILIES]))
     ours = [name for name in there if Index.of(name)]
+    if kibana and snapshot.kibana_indices:
+        ours += repository.sink.ask(lambda client: _indices(client, [KIBANA_INDICES]))
     if ours:
         tell(f"deletes {len(ours)} indices")
         repository.sink.ask(lambda client: client.indices.delete(index=ours, ignore_unavailable=True))
     # copies, as a person may name them, come back where they are gone
     wanted = [name for name in snapshot.indices if Index.of(name) or (name.startswith(FAMILIES) and name not in there)]
-    repository.restore(snapshot, wanted, ("kibana",) if kibana else ())
+    wanted += snapshot.kibana_indices if kibana else []
+    repository.restore(snapshot, wanted, snapshot.features if kibana else ())
     tell(f"{len(wanted)} indices are back" + (", and what Kibana keeps" if kibana else ""))
 
 
-def _indices(client: Client) -> list[str]:
-    told = client.indices.resolve_index(name=[f"{family}-*" for family in FAMILIES], expand_wildcards="open,closed")
+def _indices(client: Client, patterns: Sequence[str]) -> list[str]:
+    told = client.indices.resolve_index(name=list(patterns), expand_wildcards="open,closed,hidden")
     return [each["name"] for each in told["indices"]]
 
 

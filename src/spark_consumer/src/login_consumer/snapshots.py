@@ -20,6 +20,8 @@ from login_consumer.sink import Sink
 _MADE_BY = "login-consumer"
 _NAME = re.compile(r"login-[0-9]{8}t[0-9]{6}z")
 _NAME_TIME = "login-%Y%m%dt%H%M%Sz"
+KIBANA_INDICES = ".kibana*"
+"""What Kibana keeps, where it is no feature of Elasticsearch."""
 _MOST_METADATA = 1000  # bytes; Elasticsearch takes less than 1024
 _DAY_S = 86_400
 
@@ -59,6 +61,11 @@ class Snapshot:
     def is_ours(self) -> bool:
         """Whether login-consumer has made it; others are none of its business."""
         return bool(_NAME.fullmatch(self.name)) and self.metadata.get("made_by") == _MADE_BY
+
+    @property
+    def kibana_indices(self) -> list[str]:
+        """Those of its indices that KIBANA_INDICES names."""
+        return [] if self.features else [name for name in self.indices if name.startswith(KIBANA_INDICES[:-1])]
 
     @property
     def is_good(self) -> bool:
@@ -123,17 +130,19 @@ class Repository:
         found = [Snapshot.of(each) for each in told["snapshots"]]
         return sorted((each for each in found if each.is_ours), key=lambda each: each.start)
 
-    def make(self, name: str, metadata: dict[str, Any], feature_states: Sequence[str]) -> Snapshot:
-        """Make a snapshot; return when it is done, well or not."""
+    def make(self, name: str, metadata: dict[str, Any], kibana: bool) -> Snapshot:
+        """Make a snapshot, with `kibana` also of what Kibana keeps; return when it is done, well or not."""
+        known = self._ask(lambda client: client.features.get_features())["features"] if kibana else ()
+        is_feature = any(each["name"] == "kibana" for each in known)
+        names = [f"{family}-*" for family in FAMILIES] + ([KIBANA_INDICES] if kibana and not is_feature else [])
         told = self._once(
             lambda client: client.snapshot.create(
                 repository=self._name,
                 snapshot=name,
-                indices=[f"{family}-*" for family in FAMILIES],
+                indices=names,
                 ignore_unavailable=True,
                 include_global_state=False,
-                # without this word Elasticsearch may add features; "none" is its name for no feature at all
-                feature_states=list(feature_states) or ["none"],
+                feature_states=["kibana" if is_feature else "none"],
                 metadata=metadata,
                 partial=False,
                 wait_for_completion=True,
@@ -152,8 +161,11 @@ class Repository:
         if names:
             self._once(lambda client: client.snapshot.delete(repository=self._name, snapshot=",".join(names)))
 
-    def restore(self, snapshot: Snapshot, indices: Sequence[str], feature_states: Sequence[str]) -> None:
-        """Bring back `indices` of a snapshot, which must not be there. Raises Unavailable if a shard fails."""
+    def restore(self, snapshot: Snapshot, indices: Sequence[str], features: Sequence[str]) -> None:
+        """Bring back `indices` of a snapshot, which must not be there, and the state of `features`.
+
+        Raises Unavailable if a shard fails.
+        """
         told = self._once(
             lambda client: client.snapshot.restore(
                 repository=self._name,
@@ -161,7 +173,7 @@ class Repository:
                 # an empty list would be all of them
                 indices=list(indices) or ["-*"],
                 include_global_state=False,
-                feature_states=list(feature_states) or ["none"],
+                feature_states=list(features) or ["none"],
                 wait_for_completion=True,
             )
         )
