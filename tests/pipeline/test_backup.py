@@ -176,15 +176,17 @@ def test_a_repository_that_is_not_there_is_told(host: Host) -> None:
 
 
 @pytest.fixture
-def small(deployment: Deployment, host: Host, elastic: Elasticsearch) -> Iterator[str]:
-    """Give a repository on a disk of 256 kB."""
-    folder = f"{deployment.backup_dir}/small"
+def small(deployment: Deployment, pipeline: Pipeline, elastic: Elasticsearch) -> Iterator[str]:
+    """Give a repository on a disk that is full but for a few kB; only Elasticsearch sees it."""
+    host, folder = pipeline.host, f"{deployment.backup_dir}/small"
+    inside = f"nsenter --mount --target {pipeline.property('elasticsearch', 'MainPID')}"
     host.check_output("install -d -o elasticsearch -g elasticsearch %s", folder)
-    host.check_output("mount -t tmpfs -o size=256k,uid=$(id -u elasticsearch),mode=0750 small %s", folder)
+    host.check_output(f"{inside} mount -t tmpfs -o size=256k,uid=$(id -u elasticsearch),mode=0750 small {folder}")
     elastic.snapshot.create_repository(name="small", repository={"type": "fs", "settings": {"location": folder}})
+    host.check_output(f"{inside} dd if=/dev/zero of={folder}/fill bs=1k count=216")
     yield "small"
     elastic.snapshot.delete_repository(name="small")
-    host.check_output("umount %s && rmdir %s", folder, folder)
+    host.check_output(f"{inside} umount {folder} && rmdir {folder}")
 
 
 def test_a_full_disk_is_told_and_no_backup(host: Host, small: str) -> None:

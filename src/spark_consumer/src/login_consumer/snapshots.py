@@ -187,11 +187,11 @@ class Repository:
     def explained(self, told: str, details: str = "") -> str:
         """Return what Elasticsearch has told, after what it means for this repository if that is known."""
         hints = {
+            "No space left on device": f"the disk of the repository {self._name} is full",
             "repository_missing_exception": f"the repository {self._name} is not registered: run site.yml, or, if you "
             "named one of your own with backup_repository, register it",
             "repository_verification_exception": f"not every node of Elasticsearch can write to the repository "
             f"{self._name}: its folder must be there, writable, and, with several nodes, one shared file system",
-            "No space left on device": f"the disk of the repository {self._name} is full",
         }
         return next((f"{hint} ({told})" for sign, hint in hints.items() if sign in told + details), told)
 
@@ -206,4 +206,4 @@ class Repository:
         try:
             return self.sink.ask(request)
         except Unavailable as error:
-            raise Unavailable(self.explained(str(error))) from None
+            raise Unavailable(self.explained(str(error), str(getattr(error.__cause__, "body", "")))) from None
