@@ -32,6 +32,7 @@ class Limits(NamedTuple):
     min_disk_percent: int
     max_lag_seconds: int
     max_dead_letters: int
+    max_backup_hours: int
 
 
 def wrong(hosts: dict[str, Host], limits: Limits, now: float) -> list[str]:
@@ -66,6 +67,9 @@ def _of_host(host: Host, limits: Limits, now: float) -> Iterator[str]:
     if host["consumer"]:
         since = [unit["since"] for unit in host["units"] if unit["name"] == "login-consumer" and unit["since"]]
         yield from _of_consumer(host["consumer"], limits, now - max(since, default=0))
+    if host.get("backups"):
+        since = [unit["since"] for unit in host["units"] if unit["name"] == "login-backup.timer" and unit["since"]]
+        yield from _of_backups(host["backups"], limits, now - max(since, default=0))
 
 
 def _of_unit(unit: dict[str, Any]) -> Iterator[str]:
@@ -120,6 +124,16 @@ def _of_consumer(told: dict[str, Any], limits: Limits, runs_since_s: float) -> I
         yield f"the consumer is {behind:.0f} s behind, with {waiting} records to go: login-consumer status"
     if told["dead_letters_last_day"] > limits.max_dead_letters:
         yield f"{told['dead_letters_last_day']} records were refused in the last 24 hours: login-consumer dead list"
+
+
+def _of_backups(told: dict[str, Any], limits: Limits, set_up_for_s: float) -> Iterator[str]:
+    if told["fault"]:
+        yield f"login-consumer backups fails: {told['fault']}"
+        return
+    age, good = told["age_seconds"], told["last_good"]
+    if (set_up_for_s if age is None else age) > limits.max_backup_hours * 3600:
+        what = f"the newest good backup is {age // 3600} hours old" if good else "there is no good backup"
+        yield f"{what}: journalctl -u login-backup, login-consumer backup"
 
 
 def screen(hosts: dict[str, Host], reasons: list[str], now: float) -> str:
@@ -179,6 +193,11 @@ def _facts(host: Host, now: float) -> Iterator[tuple[str, str]]:
         waiting = "unknown" if told["not_read_yet"] is None else told["not_read_yet"]
         yield "consumer", f"{told['read_per_second']} records/s, last batch {age}, not read yet {waiting}"
         yield "dead letters", f"{told['dead_letters_last_day']} in the last 24 hours, {told['dead_letters']} in all"
+    told = host.get("backups")
+    if told and not told["fault"]:
+        good, age = told["last_good"], told["age_seconds"]
+        newest = f"{good['name']}, {age // 3600} h {age // 60 % 60} min ago" if good else "none yet"
+        yield "backups", f"{sum(each['state'] == 'SUCCESS' for each in told['backups'])} good, the newest {newest}"
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

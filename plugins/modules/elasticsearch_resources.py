@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
-"""Ansible module: index templates, first indices and API keys of an Elasticsearch cluster, in one call.
+"""Ansible module: index templates, first indices, API keys and a snapshot repository of an Elasticsearch cluster.
 
 A template or key carries the hash of what this module wrote (``_meta``, ``metadata``); it is written again only when
 the wanted content has another hash. Elasticsearch adds defaults and changes forms, so that the contents themselves
@@ -20,7 +20,7 @@ from ansible.module_utils.service_api import HASH, OPTIONS, Cluster, Refused, ha
 
 DOCUMENTATION = r"""
 module: elasticsearch_resources
-short_description: Index templates, first indices and API keys of an Elasticsearch cluster
+short_description: Index templates, first indices, API keys and a snapshot repository of an Elasticsearch cluster
 description:
   - Writes the templates and the key that differ from what is wanted, then makes the first indices that are missing.
   - Before a template is written, the properties of its mappings are added to the existing indices that match its
@@ -38,6 +38,11 @@ options:
   api_key_name: {description: Name of an API key., type: str}
   api_key_role_descriptors: {description: What the key may do., type: dict, default: {}}
   api_key_encoded: {description: The key in its encoded form if there is one already., type: str, default: ''}
+  snapshot_repository: {description: Name of a repository that each node must be able to write to., type: str}
+  snapshot_folder:
+    description: The repository's folder on the nodes; if empty, the repository must be registered already.
+    type: str
+    default: ''
 """
 
 RETURN = r"""
@@ -152,6 +157,30 @@ def api_key_change(cluster: Cluster, params: dict[str, Any], check: bool) -> tup
     return [change], cluster.call("POST", "/_security/api_key", {"name": name, **content})["encoded"]
 
 
+def repository_change(cluster: Cluster, name: str, folder: str, check: bool) -> list[str]:
+    """Register a repository in `folder` and let each node write to it, also to one that was there. Raises Refused."""
+    path, wanted = f"/_snapshot/{name}", {"type": "fs", "settings": {"location": folder}}
+    stored = (cluster.call("GET", path) or {}).get(name)
+    if not stored and not folder:
+        raise Refused(
+            f"Elasticsearch has no snapshot repository {name}: register it (PUT /_snapshot/{name}), or empty "
+            "backup_repository and set pipeline_backup_dir"
+        )
+    differs = bool(folder) and (not stored or {key: stored.get(key) for key in wanted} != wanted)
+    if differs and check:
+        return [f"snapshot repository {name}: {'changed' if stored else 'registered'}"]
+    if differs:
+        cluster.call("PUT", f"{path}?verify=false", wanted)
+    try:
+        cluster.call("POST", f"{path}/_verify", missing=None)
+    except Refused as error:
+        raise Refused(
+            f"not every node of Elasticsearch can write to the snapshot repository {name}. Its folder must be writable "
+            f"by the user elasticsearch, and with several nodes one file system that all share: {error}"
+        ) from error
+    return [f"snapshot repository {name}: {'changed' if stored else 'registered'}"] if differs else []
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -161,6 +190,8 @@ def main() -> None:
             "api_key_name": {"type": "str"},
             "api_key_role_descriptors": {"type": "dict", "default": {}, "no_log": False},
             "api_key_encoded": {"type": "str", "default": "", "no_log": True},
+            "snapshot_repository": {"type": "str"},
+            "snapshot_folder": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -172,6 +203,9 @@ def main() -> None:
         if module.params["api_key_name"]:
             more, result["api_key_encoded"] = api_key_change(cluster, module.params, module.check_mode)
             changes += more
+        if module.params["snapshot_repository"]:
+            repository, folder = module.params["snapshot_repository"], module.params["snapshot_folder"]
+            changes += repository_change(cluster, repository, folder, module.check_mode)
     except Refused as error:
         module.fail_json(msg=str(error))
     module.exit_json(**outcome(changes), **result)

@@ -35,6 +35,7 @@ options:
   ca_file: {description: CA certificates that the doors' certificates are checked with., type: path, required: true}
   disks: {description: Folders whose file systems are looked at., type: list, elements: path, default: []}
   consumer: {description: Whether the consumer runs here., type: bool, default: false}
+  backups: {description: Whether backups are made here., type: bool, default: false}
   elasticsearch_url: {description: 'Elasticsearch of this host, if there is one.', type: str, default: ''}
   elasticsearch_password: {description: Password of the user elastic., type: str, default: ''}
 """
@@ -159,9 +160,10 @@ def producers() -> list[dict[str, Any]]:
     return told
 
 
-def consumer() -> dict[str, Any]:
+def consumer(command: str) -> dict[str, Any]:
+    """Return what a command of login-consumer tells, or its fault."""
     try:
-        return {"fault": "", **json.loads(output("login-consumer", "status", "--json", timeout=CONSUMER_TIMEOUT_S))}
+        return {"fault": "", **json.loads(output("login-consumer", command, "--json", timeout=CONSUMER_TIMEOUT_S))}
     except subprocess.CalledProcessError as error:
         return {"fault": error.stderr.strip().splitlines()[-1] if error.stderr.strip() else str(error)}
     except (OSError, subprocess.SubprocessError, ValueError) as error:
@@ -187,6 +189,7 @@ def main() -> None:
             "ca_file": {"type": "path", "required": True},
             "disks": {"type": "list", "elements": "path", "default": []},
             "consumer": {"type": "bool", "default": False},
+            "backups": {"type": "bool", "default": False},
             "elasticsearch_url": {"type": "str", "default": ""},
             "elasticsearch_password": {"type": "str", "default": "", "no_log": True},
         },
@@ -204,7 +207,8 @@ def main() -> None:
         "ca_ends": ca_ends(ca),
         "disks": [disk(folder) for folder in told["disks"]],
         "producers": producers(),
-        "consumer": consumer() if told["consumer"] else None,
+        "consumer": consumer("status") if told["consumer"] else None,
+        "backups": consumer("backups") if told["backups"] else None,
         "elasticsearch": elasticsearch(url, password, ca) if url else None,
     }
     module.exit_json(changed=False, status=status)

@@ -87,6 +87,7 @@ def test_the_pipeline_goes_and_its_data_stay(deployment: Deployment, pipeline: P
     run = uninstall(deployment, "-e", "confirm=yes")
     assert run.returncode == 0, run.output
     assert [trace for trace in traces(host) if not MORE_KEPT.match(trace)] == KEPT
+    assert not deployment.backup_dir or host.file(deployment.backup_dir).is_directory
     java = host.check_output("keytool -list -cacerts -storepass changeit 2>/dev/null")
     assert "login-pipeline" not in java and "debian:" in java
 
@@ -106,6 +107,7 @@ def test_the_data_go_if_that_is_said(deployment: Deployment, host: Host) -> None
     run = uninstall(deployment, "-e", "confirm=yes", "-e", "uninstall_data=yes")
     assert run.returncode == 0, run.output
     assert traces(host) == []
+    assert not deployment.backup_dir or not host.file(deployment.backup_dir).exists
     assert not deployment.secrets_file.exists() and not deployment.ca_dir.exists()
     again = uninstall(deployment, "-e", "confirm=yes", "-e", "uninstall_data=yes")
     assert (again.returncode, again.changed) == (0, 0), again.output

@@ -38,7 +38,7 @@ SPECIAL = {
     "login-consumer": {
         "TimeoutStopUSec": "1min 30s",
         "ReadWritePaths": "",
-        "InaccessiblePaths": "/etc/login-consumer/replay /etc/login-consumer/retention",
+        "InaccessiblePaths": "/etc/login-consumer/replay /etc/login-consumer/retention /etc/login-consumer/backup",
     },
     "login-producer": {"TimeoutStopUSec": "1min", "ReadWritePaths": "", "MemoryDenyWriteExecute": "yes"},
 }
@@ -49,8 +49,10 @@ SPARK_PORTS = {4040, 4041, 6066, 7077, 8080, 8081, 18080}
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_properties(unit: str, host: Host) -> None:
+def test_properties(unit: str, host: Host, deployment: Deployment) -> None:
     wanted = PROPERTIES | SPECIAL[unit] | {"User": unit, "Group": unit}
+    if unit == "elasticsearch" and deployment.backup_dir:
+        wanted["ReadWritePaths"] += f" -{deployment.backup_dir}"
     text = host.check_output(f"systemctl show {unit} --property={','.join(wanted)}")
     assert dict(line.split("=", 1) for line in text.splitlines()) == wanted
 

@@ -59,6 +59,20 @@ VARIABLES = {
         {"spark_consumer_dead_letter_days": 60},
         [NAME, "spark_consumer_dead_letter_days 60", "at least 73 here", "lower spark_consumer_progress_days"],
     ),
+    "backups below /tmp": (
+        {"pipeline_backup_dir": "/tmp/backup"},
+        ["pipeline_backup_dir is /tmp/backup", "on another disk"],
+    ),
+    "backups beside the data": (
+        {"pipeline_backup_dir": "/data/es/backup", "elasticsearch_data_dir": "/data/es"},
+        ["pipeline_backup_dir is /data/es/backup", "not below /data/es"],
+    ),
+    "backups in a folder that is not theirs": ({"pipeline_backup_dir": "/srv"}, ["a folder of its own"]),
+    "backups in two places": (
+        {"pipeline_backup_dir": "/srv/backup", "backup_repository": "s3"},
+        ["Backups go to one place", "leave one of them empty"],
+    ),
+    "no backup is kept": ({"backup_keep_least": 0}, ["backup_keep_least 0", "at least 1"]),
     "certificate lifetimes": ({"pki_days": 10}, ["pki_days (10)", "pki_renew_before_days (30)"]),
     "certificate lifetimes that are no numbers": (
         {"pki_renew_before_days": "+30d"},

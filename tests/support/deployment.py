@@ -44,6 +44,8 @@ class Deployment:
     extra_ports: list[int]
     elasticsearch_port: int
     transport_port: int
+    backup_dir: str
+    """Empty if no backups are made."""
 
     @classmethod
     def of(cls, inventory: Path, report: Path) -> Deployment:
@@ -82,10 +84,10 @@ class Deployment:
         login = f"{self.ssh_user}@{self.address}"
         return ["ssh", *shlex.split(self.ssh_args), *key, "-p", str(self.ssh_port), *arguments, login]
 
-    def python(self, program: str, user: str = "root") -> Any:
+    def python(self, program: str, user: str = "root", python: str = "python3") -> Any:
         """Run a Python program on the host, given by standard input so that it shows nowhere; return its JSON."""
         root = [] if self.ssh_user == "root" else ["sudo", "-n"]
-        command = [*self.ssh(), *root, "runuser", "-u", user, "--", "python3", "-"]
+        command = [*self.ssh(), *root, "runuser", "-u", user, "--", python, "-"]
         done = subprocess.run(command, input=program, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

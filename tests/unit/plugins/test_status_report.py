@@ -10,7 +10,12 @@ from status_report import DAY_S, Limits, screen, wrong
 
 NOW = 1_790_000_000.0
 LIMITS = Limits(
-    min_certificate_days=14, min_ca_days=90, min_disk_percent=10, max_lag_seconds=300, max_dead_letters=1000
+    min_certificate_days=14,
+    min_ca_days=90,
+    min_disk_percent=10,
+    max_lag_seconds=300,
+    max_dead_letters=1000,
+    max_backup_hours=36,
 )
 
 
@@ -22,8 +27,15 @@ def unit(name: str, **other: Any) -> dict[str, Any]:
 WELL: dict[str, Any] = {
     "units": [
         unit("login-consumer"),
+        unit("login-backup.timer"),
         unit("login-report", job=True, state="inactive", enabled=False),
     ],
+    "backups": {
+        "fault": "",
+        "age_seconds": 36 * 3600,
+        "last_good": {"name": "login-20260920t021320z", "state": "SUCCESS"},
+        "backups": [{"state": "SUCCESS"}, {"state": "FAILED"}],
+    },
     "doors": [{"name": "kafka", "port": 9092, "fault": "", "certificate_ends": NOW + 14 * DAY_S}],
     "ca_ends": [NOW + 90 * DAY_S, NOW + 3000 * DAY_S],
     "disks": [
@@ -67,11 +79,12 @@ def test_all_is_well() -> None:
     assert wrong({"a": WELL}, LIMITS, NOW) == []
     told = screen({"a": WELL}, [], NOW)
     assert "1 of 1 hosts answer" in told and told.endswith("all is well")
-    assert "a     login-consumer  active    2026-09-21 11:43:20  661 MB  1-a" in told
+    assert "a     login-consumer      active    2026-09-21 11:43:20  661 MB  1-a" in told
     assert "/opt, /var/lib  10.0 GB, 10 %" in told
     assert "kafka 14 days, CA 90 days, CA 3000 days (a)" in told
     assert "19.9 records/s, last batch 1 s ago, not read yet 4 (a)" in told
     assert "1000 in the last 24 hours, 1200 in all (a)" in told
+    assert "1 good, the newest login-20260920t021320z, 36 h 0 min ago (a)" in told
 
 
 @pytest.mark.parametrize(
@@ -80,7 +93,7 @@ def test_all_is_well() -> None:
         (lambda h: h["units"][0].update(there=False), "login-consumer is not there: run site.yml"),
         (lambda h: h["units"][0].update(state="failed"), "login-consumer is failed, not active: systemctl start"),
         (lambda h: h["units"][0].update(enabled=False), "login-consumer would not start at boot"),
-        (lambda h: h["units"][1].update(result="exit-code"), "the last run of login-report has failed (exit-code)"),
+        (lambda h: h["units"][2].update(result="exit-code"), "the last run of login-report has failed (exit-code)"),
         (lambda h: h["doors"][0].update(fault="refused"), "kafka does not answer on port 9092 (refused)"),
         (lambda h: h["doors"][0].update(certificate_ends=NOW + DAY_S), "the certificate of kafka ends in 1 days"),
         (lambda h: h.update(ca_ends=[NOW + 89 * DAY_S]), "the CA certificate ends in 89 days: put a new CA"),
@@ -98,6 +111,15 @@ def test_all_is_well() -> None:
         (lambda h: h["consumer"].update(last_batch=None), "no batch was written for 9000 s"),
         (lambda h: h["consumer"]["last_batch"].update(lag_seconds=301), "the consumer is 301 s behind"),
         (lambda h: h["consumer"].update(dead_letters_last_day=1001), "1001 records were refused"),
+        (lambda h: h["backups"].update(age_seconds=37 * 3600), "the newest good backup is 37 hours old: journalctl"),
+        (
+            lambda h: (
+                h["backups"].update(age_seconds=None, last_good=None),
+                h["units"][1].update(since=NOW - 2 * DAY_S),
+            ),
+            "there is no good backup",
+        ),
+        (lambda h: h["backups"].update(fault="401"), "login-consumer backups fails: 401"),
     ],
 )
 def test_what_is_wrong_is_named_alone(change: Callable[[Any], Any], reason: str) -> None:
@@ -113,6 +135,8 @@ def test_what_is_wrong_is_named_alone(change: Callable[[Any], Any], reason: str)
         lambda h: h["consumer"].update(not_read_yet=0, last_batch=None),  # nobody sends
         lambda h: h["consumer"].update(not_read_yet=0, last_batch={"age_seconds": 9999, "lag_seconds": 9999}),
         lambda h: (h["units"][0].update(since=NOW - 5), h["consumer"].update(last_batch=None)),  # it has just begun
+        lambda h: h["backups"].update(age_seconds=None, last_good=None),  # the first one is still to come
+        lambda h: h.update(backups=None),
     ],
 )
 def test_what_only_looks_wrong(change: Callable[[Any], Any]) -> None:

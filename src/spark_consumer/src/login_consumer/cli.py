@@ -11,6 +11,7 @@ import logging
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from login_common import logs
 from login_common.elastic import Unavailable
@@ -20,22 +21,30 @@ from login_common.times import END_OF_TIME, add_time_options
 from login_consumer import __version__, dead
 from login_consumer.audit import as_text as audit_lines
 from login_consumer.audit import audit
+from login_consumer.backup import as_text as backup_lines
+from login_consumer.backup import backup
+from login_consumer.backup import status as backup_status
 from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError, Locked
 from login_consumer.hops import HopFailed
 from login_consumer.rebuild import rebuild
+from login_consumer.restore import NEWEST, restore
 from login_consumer.retention import retention
 from login_consumer.run import QueryFailed, run
 from login_consumer.settings import (
+    BACKUP_FILE,
     DEFAULT_FILE,
     ENV_PREFIX,
     RETENTION_FILE,
+    BackupSettings,
     RetentionSettings,
     Settings,
+    load_backup_settings,
     load_retention_settings,
     load_settings,
 )
 from login_consumer.sink import Sink
+from login_consumer.snapshots import Repository
 from login_consumer.status import as_text, stored, waiting
 from login_consumer.windows import Span
 
@@ -104,8 +113,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     retention_parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     retention_parser.set_defaults(command=_retention, load=load_retention_settings)
+    _add_backup_parsers(commands)
     dead.add_parser(commands)
     return parser
+
+
+def _add_backup_parsers(commands: Any) -> None:
+    file = f"Its settings are a file of their own: --settings, $LOGIN_BACKUP_SETTINGS or {BACKUP_FILE}."
+    backup_parser = commands.add_parser(
+        "backup", help="make a snapshot, then delete those that are too old", description=file
+    )
+    backup_parser.add_argument(
+        "--anew", action="store_true", help="also if Elasticsearch has lost what the last backup holds"
+    )
+    backup_parser.set_defaults(command=_backup)
+    list_parser = commands.add_parser("backups", help="list the snapshots that 'backup' has made", description=file)
+    list_parser.add_argument("--json", action="store_true", help="as one JSON object")
+    list_parser.set_defaults(command=_backups)
+    restore_parser = commands.add_parser(
+        "restore",
+        help="replace all indices by those of a snapshot, while the consumer is stopped; playbooks/restore.yml does it",
+        description=f"{file} Their API key may not restore: the playbook brings one that lasts as long as the restore.",
+    )
+    restore_parser.add_argument("snapshot", help=f"its name, or {NEWEST}")
+    restore_parser.add_argument(
+        "--kibana", action="store_true", help="what Kibana keeps as well; Kibana must be stopped"
+    )
+    restore_parser.set_defaults(command=_restore)
+    for each in (backup_parser, list_parser, restore_parser):
+        each.set_defaults(load=load_backup_settings)
 
 
 def _run(settings: Settings, _: argparse.Namespace) -> int:
@@ -142,6 +178,26 @@ def _retention(settings: RetentionSettings, options: argparse.Namespace) -> int:
     done = retention(settings, round(time.time() * 1000), options.dry_run, lambda line: print(line, flush=True))
     verb = "would delete" if options.dry_run else "deleted"
     print(f"{verb} {done.indices} indices with {done.documents} documents, and {done.checkpoints} old checkpoints")
+    return 0
+
+
+def _backup(settings: BackupSettings, options: argparse.Namespace) -> int:
+    now = round(time.time() * 1000)
+    print(backup(settings, now, options.anew, lambda line: print(line, flush=True)).as_text())
+    return 0
+
+
+def _backups(settings: BackupSettings, options: argparse.Namespace) -> int:
+    told = backup_status(Repository(settings).snapshots(), round(time.time() * 1000))
+    print(json.dumps(told, indent=1) if options.json else "\n".join(backup_lines(told)))
+    return 0
+
+
+def _restore(settings: BackupSettings, options: argparse.Namespace) -> int:
+    consumer = load_settings(None)
+    done = restore(settings, consumer, options.snapshot, options.kibana, lambda line: print(line, flush=True))
+    told = "records that came after it" if done.to_read is None else f"{done.to_read} records that came after it"
+    print(f"{done.snapshot.name} is restored; the consumer reads {told} from Kafka again")
     return 0
 
 

@@ -137,8 +137,8 @@ def _recreated(topic_id: str, start: Offsets, kafka: TopicState) -> str:
 def _no_account(settings: Settings, checkpoint: Checkpoint) -> str:
     return (
         f"the checkpoint ends at batch {checkpoint.committed}, but Elasticsearch holds no progress document: "
-        "its data was deleted. To read again what Kafka still holds, move "
-        f"{settings.checkpoint_dir} away and start again"
+        "its data was deleted. Restore a backup (playbooks/restore.yml), or, to read again what Kafka still holds, "
+        f"move {settings.checkpoint_dir} away and start again"
     )
 
 

@@ -15,6 +15,8 @@ DEFAULT_FILE = Path("/etc/login-consumer/consumer.toml")
 ENV_PREFIX = "LOGIN_CONSUMER_"
 RETENTION_FILE = Path("/etc/login-consumer/retention/retention.toml")
 RETENTION_ENV_PREFIX = "LOGIN_RETENTION_"
+BACKUP_FILE = Path("/etc/login-consumer/backup/backup.toml")
+BACKUP_ENV_PREFIX = "LOGIN_BACKUP_"
 STATE_DIR = Path("/var/lib/login-consumer")
 _LONGEST_MONTH = 31
 
@@ -171,6 +173,22 @@ class RetentionSettings(_Section):
         return {DEAD_LETTERS: self.dead_letters_days, PIPELINE: self.progress_days}.get(family, self.events_days)
 
 
+class BackupSettings(_Section):
+    """The settings of `login-consumer backup`, backups and restore: a file of its own, with an API key of its own."""
+
+    elasticsearch: Elasticsearch
+    repository: str
+    """Registered in Elasticsearch."""
+    topic: str = "login-events"
+    """Whose position is kept with a backup: the consumer's kafka.topic."""
+    kibana: bool = False
+    """Also what Kibana keeps in Elasticsearch, its feature state."""
+    keep_days: Positive = 30
+    keep_least: Positive = 3
+    """So many good backups stay, however old they are."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
 def load_retention_settings(path: Path | None) -> RetentionSettings:
     """Read the settings from `path`, else $LOGIN_RETENTION_SETTINGS, else RETENTION_FILE.
 
@@ -178,6 +196,14 @@ def load_retention_settings(path: Path | None) -> RetentionSettings:
     """
     file = settings_file(path, RETENTION_ENV_PREFIX, RETENTION_FILE)
     return load(RetentionSettings, file, RETENTION_ENV_PREFIX)
+
+
+def load_backup_settings(path: Path | None) -> BackupSettings:
+    """Read the settings from `path`, else $LOGIN_BACKUP_SETTINGS, else BACKUP_FILE.
+
+    Raises SettingsError.
+    """
+    return load(BackupSettings, settings_file(path, BACKUP_ENV_PREFIX, BACKUP_FILE), BACKUP_ENV_PREFIX)
 
 
 def load_settings(path: Path | None) -> Settings:
