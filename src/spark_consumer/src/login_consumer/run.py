@@ -86,10 +86,11 @@ class _Consumer:
             writer, start = self._prepare()
             if self._stopping.is_set():
                 return
-            query = self._start(self._session(), writer, start)
+            spark = self._session()
+            query = self._start(spark, writer, start)
             self._settings.ready_file.touch(mode=0o644)
             try:
-                self._watch(query, writer, outage)
+                self._watch(spark, query, writer, outage)
             finally:
                 self._settings.ready_file.unlink(missing_ok=True)
             if self._stopping.is_set() or self._stopping.wait(outage.next_delay(self._kafka_fault(query))):
@@ -142,7 +143,7 @@ class _Consumer:
         self._until_told(WORKERS, partial(need_executors, self._spark, self._settings.spark))
         return self._spark
 
-    def _watch(self, query: "StreamingQuery", writer: BatchWriter, outage: Outage) -> None:
+    def _watch(self, spark: "SparkSession", query: "StreamingQuery", writer: BatchWriter, outage: Outage) -> None:
         """Return when the query has ended, by itself or because it is time to stop."""
         workers = Outage(WORKERS, _STEP_S)
         while query.isActive:
@@ -152,7 +153,7 @@ class _Consumer:
             if query.lastProgress:  # Spark has asked Kafka at least once
                 outage.over()
             try:
-                need_executors(query.sparkSession, self._settings.spark)
+                need_executors(spark, self._settings.spark)
             except HopFailed as fault:
                 workers.next_delay(str(fault))  # told now and then; Spark itself waits
             else:
