@@ -42,6 +42,10 @@ unit: setup-test ## Unit tests only
 molecule: setup-test ## The molecule scenario only
 	tools/test molecule
 
+.PHONY: molecule-spark
+molecule-spark: setup-test ## The consumer on a Spark cluster of two hosts; no part of 'make test'
+	tools/test molecule-spark
+
 .PHONY: soak
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled
 	tools/test soak --minutes=$(or $(MINUTES),10) $(if $(SEED),--seed=$(SEED))

@@ -44,5 +44,5 @@ def test_the_driver_is_no_executor() -> None:
     assert executors(spark_with(2)) == 2
     spark = Spark(master="spark://master.example.org:7077")
     need_executors(spark_with(1), spark)
-    with pytest.raises(HopFailed, match=r"no worker of master\.example\.org:7077 has given an executor"):
+    with pytest.raises(HopFailed, match=r"no worker of master\.example\.org:7077 gives an executor"):
         need_executors(spark_with(0), spark)

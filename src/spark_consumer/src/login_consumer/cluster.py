@@ -52,6 +52,6 @@ def need_executors(session: "SparkSession", spark: Spark) -> None:
         return
     host, port = spark.cluster
     raise HopFailed(
-        f"no worker of {host}:{port} has given an executor yet: spark-worker may not run anywhere, or have too little "
+        f"no worker of {host}:{port} gives an executor: spark-worker may not run anywhere, or have too little "
         "memory or too few cores left, or its hosts cannot connect to this one; see journalctl -u spark-worker there"
     )
