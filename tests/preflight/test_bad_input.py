@@ -57,6 +57,10 @@ VARIABLES = {
         {"spark_consumer_dead_letter_days": 60},
         [NAME, "spark_consumer_dead_letter_days 60", "at least 73 here", "lower spark_consumer_progress_days"],
     ),
+    "a cluster that is not ours": (
+        {"spark_consumer_master": "spark://elsewhere:7077"},
+        ["spark_consumer_master is spark://elsewhere:7077", "spark_master and spark_workers"],
+    ),
     "certificate lifetimes": ({"pki_days": 10}, ["pki_days (10)", "pki_renew_before_days (30)"]),
 }
 
@@ -75,6 +79,12 @@ def test_missing_groups(bare: BareHost) -> None:
 def test_half_a_spark_cluster(bare: BareHost) -> None:
     run = bare.deploy({}, groups=(*GROUPS, "spark_master"))
     check_refused(bare, run, "both spark_master and spark_workers", "leave both empty")
+
+
+def test_executors_that_do_not_fit(bare: BareHost) -> None:
+    groups = (*GROUPS, "spark_master", "spark_workers")
+    run = bare.deploy({"spark_consumer_executor_cores": 4}, groups=groups)
+    check_refused(bare, run, "each with 4 cores", f"have room for 0 ({NAME}: 0)", "raise spark_worker_cores")
 
 
 def test_a_node_id_given_twice(bare: BareHost) -> None:
