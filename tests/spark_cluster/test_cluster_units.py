@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 from cluster import APPLICATION, MASTER, WORKER, Cluster
 from deployment import Deployment
+from playbook import ROOT, run_playbook
 from testinfra.host import Host
 from waiting import wait_until
 
@@ -59,8 +60,6 @@ def test_check_goes_through_an_executor(cluster: Cluster) -> None:
 
 
 def test_status_shows_the_units(deployment: Deployment) -> None:
-    from playbook import ROOT, run_playbook
-
     run = run_playbook(ROOT / "playbooks/status.yml", deployment.inventory)
     shown = re.findall(r"(\S+) +(spark-\w+) +active", run.output)
     assert Counter(unit for _, unit in shown) == {MASTER: 1, WORKER: 2}, run.output
