@@ -46,6 +46,10 @@ molecule: setup-test ## The molecule scenario only
 test-bundle: setup-test ## Make a bundle, then deploy from it to a bare host without any network
 	tools/test bundle
 
+.PHONY: molecule-spark
+molecule-spark: setup-test ## The consumer on a Spark cluster of two hosts; no part of 'make test'
+	tools/test molecule-spark
+
 .PHONY: soak
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled
 	tools/test soak --minutes=$(or $(MINUTES),10) $(if $(SEED),--seed=$(SEED))

@@ -73,6 +73,10 @@ VARIABLES = {
         ["Backups go to one place", "leave one of them empty"],
     ),
     "no backup is kept": ({"backup_keep_least": 0}, ["backup_keep_least 0", "at least 1"]),
+    "a cluster that is not ours": (
+        {"spark_consumer_master": "spark://elsewhere:7077"},
+        ["spark_consumer_master is spark://elsewhere:7077", "spark_master and spark_workers"],
+    ),
     "certificate lifetimes": ({"pki_days": 10}, ["pki_days (10)", "pki_renew_before_days (30)"]),
     "certificate lifetimes that are no numbers": (
         {"pki_renew_before_days": "+30d"},
@@ -127,6 +131,12 @@ def test_missing_groups(bare: BareHost) -> None:
 def test_half_a_spark_cluster(bare: BareHost) -> None:
     run = bare.deploy({}, groups=(*GROUPS, "spark_master"))
     check_refused(bare, run, "both spark_master and spark_workers", "leave both empty")
+
+
+def test_executors_that_do_not_fit(bare: BareHost) -> None:
+    groups = (*GROUPS, "spark_master", "spark_workers")
+    run = bare.deploy({"spark_consumer_executor_cores": 4}, groups=groups)
+    check_refused(bare, run, "each with 4 cores", f"have room for 0 ({NAME}: 0)", "raise spark_worker_cores")
 
 
 def test_a_node_id_given_twice(bare: BareHost) -> None:

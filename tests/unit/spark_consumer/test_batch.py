@@ -2,8 +2,10 @@
 """The driver's part of a batch. Spark is a bare object that hands out what workers returned."""
 
 import json
+import pickle
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,7 +31,8 @@ class Frame:
     def coalesce(self, _: int) -> "Frame":
         return self
 
-    def mapInArrow(self, _: Any, __: str) -> "Frame":
+    def mapInArrow(self, worker: Any, _: str) -> "Frame":
+        self.worker = worker
         return self
 
     def collect(self) -> list[Any]:
@@ -104,6 +107,27 @@ def test_a_batch_that_is_not_taken_is_repeated_until_told_to_stop(
     assert frame.reads == 3
     assert delays == [0, 1, 2, 4]
     assert writer.done == -1
+
+
+def test_workers_get_the_key_that_is_in_its_file_now(
+    settings: Settings, put: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    from_file = settings.elasticsearch.model_copy(update={"api_key": None, "api_key_file": file})
+    writer = BatchWriter(
+        settings.model_copy(update={"elasticsearch": from_file}),
+        TOPIC,
+        "lineage",
+        Plan({0: 10}, False, 7),
+        threading.Event(),
+    )
+    frame, keys = Frame(two_events()), []
+    for number, key in enumerate(("old", "new")):
+        file.write_text(f"{key}\n")
+        writer(frame, number)  # type: ignore[arg-type]
+        file.unlink()  # workers may be on another host
+        keys.append(pickle.loads(pickle.dumps(frame.worker))._settings.elasticsearch.secret())  # noqa: S301  (our own)
+    assert keys == ["old", "new"]
 
 
 def test_counts_that_do_not_add_up_stop_everything(

@@ -2,13 +2,15 @@
 """Settings: what is refused, and what never leaves them."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
 from login_common.settings import SettingsError, describe
 from login_consumer.cli import main
-from login_consumer.settings import Settings, load_settings
+from login_consumer.settings import Replay, Settings, Spark, load_settings
 from login_consumer.spark import kafka_options, session
+from pydantic import ValidationError
 
 GOOD = """
 [kafka]
@@ -94,3 +96,29 @@ def test_missing_spark_is_told(settings: Settings, monkeypatch: pytest.MonkeyPat
 def test_wrong_settings_end_with_2_and_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--settings", str(write(tmp_path, "[kafka")), "status"]) == 2
     assert "not valid TOML" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("master", ["spark://master.example.org:7077", "spark://[2001:db8::1]:7077"])
+def test_a_cluster_is_told_by_its_master(master: str) -> None:
+    host, port = Spark(master=master).cluster or ("", 0)
+    assert (host, port) in {("master.example.org", 7077), ("2001:db8::1", 7077)}
+    assert Spark(master="local[2,4]").cluster is None
+
+
+@pytest.mark.parametrize("master", ["yarn", "spark://a:7077,b:7077", "spark://a", "local", "spark://a:7077/x"])
+def test_other_masters_are_refused(master: str) -> None:
+    with pytest.raises(ValidationError, match=r"local\[tasks,tries\] or spark://host:port"):
+        Spark(master=master)
+
+
+def test_workers_get_the_api_key_and_no_other_secret(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("the-api-key\n")
+    elastic = settings.elasticsearch.model_copy(update={"api_key": None, "api_key_file": file})
+    replay = Replay(username="replay", password_file=tmp_path / "replay-password")
+    told = settings.model_copy(update={"elasticsearch": elastic, "replay": replay}).for_workers()
+    travels = pickle.dumps(told)
+    assert b"the-api-key" in travels
+    for other in (settings.kafka.secret(), "replay-password", str(file)):
+        assert other.encode() not in travels
+    assert "the-api-key" not in f"{told} {told!r} {told.model_dump_json()}"

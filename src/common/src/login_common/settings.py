@@ -106,6 +106,10 @@ class ElasticsearchSettings(BaseModel):
         assert self.api_key_file is not None  # noqa: S101  (kept by _one_key; tells the type checker)
         return read_text(self.api_key_file, "API key file (elasticsearch.api_key_file)").strip()
 
+    def with_secret(self) -> Self:
+        """Return the same with the API key itself, for processes that may not read its file. Raises SettingsError."""
+        return self.model_copy(update={"api_key": SecretStr(self.secret()), "api_key_file": None})
+
 
 def settings_file(path: Path | None, env_prefix: str, default: Path) -> Path:
     """Return the settings file that is meant: `path`, else $<env_prefix>SETTINGS, else `default`."""

@@ -118,7 +118,8 @@ class BatchWriter:
         if self._last_read < self._settings.spark.small_batch:
             frame = frame.coalesce(1)
         counts = Counts()
-        for row in frame.mapInArrow(Worker(self._settings, self._topic), RESULT_SCHEMA).collect():
+        # the API key is read for each batch: a new one in its file counts at once
+        for row in frame.mapInArrow(Worker(self._settings.for_workers(), self._topic), RESULT_SCHEMA).collect():
             counts.add(Counts.from_bytes(bytes(row.counts)))
         if counts.unavailable:
             raise Unavailable(counts.unavailable)

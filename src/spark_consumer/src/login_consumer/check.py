@@ -18,17 +18,22 @@ from login_common.elastic import FAILURES, Unavailable, cause, connect
 from login_common.settings import SettingsError
 from login_formats import Event
 
+from login_consumer.cluster import master_hops, need_executors
 from login_consumer.documents import EVENTS, Document, Origin, Topic, event_document
 from login_consumer.hops import Hop, HopFailed, network_hops
 from login_consumer.kafka_side import kafka_hops, lasting_cause, topic_ends
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
-from login_consumer.spark import kafka_options, session
+from login_consumer.spark import SparkFailed, kafka_options, session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _DOCUMENTS = 3
+# Of a cluster, which has to leave so much beside the consumer
+_SMALL = {"spark.cores.max": "1", "spark.executor.cores": "1", "spark.executor.memory": "512m"}
+_EXECUTOR_S = 30.0
+_STEP_S = 0.2
 
 
 def check(settings: Settings, tell: Callable[[str], None]) -> bool:
@@ -76,7 +81,9 @@ class _Probe:
 
     def spark_hops(self) -> list[Hop]:
         return [
+            *master_hops(self._settings.spark),
             Hop("Spark: start", self._start_spark),
+            *([Hop("Spark: executor", self._wait_for_executor)] if self._settings.spark.cluster else []),
             Hop("Spark: Kafka", self._read_kafka),
             Hop("Spark: Elasticsearch", self._write),
             Hop("Elasticsearch: read back", partial(self._ask, self._read_back)),
@@ -108,10 +115,26 @@ class _Probe:
 
     def _start_spark(self) -> str:
         try:
-            self._spark = session(self._settings, "login-consumer-check")
-        except SettingsError as error:
+            self._spark = session(self._settings, "login-consumer-check", more=_SMALL)
+        except (SettingsError, SparkFailed) as error:
             raise HopFailed(str(error)) from None
         return f"{self._spark.version} on {self._settings.spark.master}"
+
+    def _wait_for_executor(self) -> str:
+        assert self._spark is not None  # noqa: S101  (a hop before this one started it)
+        deadline = time.monotonic() + _EXECUTOR_S
+        while True:
+            try:
+                need_executors(self._spark, self._settings.spark)
+            except HopFailed as fault:
+                if time.monotonic() > deadline:
+                    raise HopFailed(
+                        f"{fault}. A consumer that runs may have taken all cores: leave one for this check "
+                        "(spark_worker_cores in the inventory), or stop the consumer meanwhile"
+                    ) from None
+                time.sleep(_STEP_S)
+            else:
+                return "one of a worker"
 
     def _read_kafka(self) -> str:
         from pyspark.errors import PySparkException
@@ -133,7 +156,10 @@ class _Probe:
         from pyspark.errors import PySparkException
 
         assert self._spark is not None  # noqa: S101  (a hop before this one started it)
-        write = partial(_write_documents, self._settings, self._index)
+        try:
+            write = partial(_write_documents, self._settings.for_workers(), self._index)
+        except SettingsError as error:
+            raise HopFailed(str(error)) from None
         try:
             rows = self._spark.range(_DOCUMENTS, numPartitions=1).mapInArrow(write, "fault string").collect()
         except PySparkException as error:

@@ -45,6 +45,7 @@ from login_consumer.settings import (
 )
 from login_consumer.sink import Sink
 from login_consumer.snapshots import Repository
+from login_consumer.spark import SparkFailed
 from login_consumer.status import as_text, stored, waiting
 from login_consumer.windows import Span
 
@@ -53,7 +54,7 @@ log = logging.getLogger("login_consumer")
 _EXIT_CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((Locked, HopFailed, Unavailable), 4),
     ((CheckpointError,), 3),
-    ((QueryFailed,), 1),
+    ((QueryFailed, SparkFailed), 1),
 )
 
 
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except (CheckpointError, HopFailed, QueryFailed, Unavailable) as error:
+    except (CheckpointError, HopFailed, QueryFailed, SparkFailed, Unavailable) as error:
         log.error("%s", error)
         return next(code for kinds, code in _EXIT_CODES if isinstance(error, kinds))
 

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from login_common.elastic import Unavailable
@@ -13,6 +14,7 @@ from login_common.elastic import Unavailable
 from login_consumer import checkpoint
 from login_consumer.afresh import begin_afresh
 from login_consumer.batch import BatchWriter, Stopped, source_ends
+from login_consumer.cluster import MASTER, WORKERS, need_executors, reach_master
 from login_consumer.hops import HopFailed
 from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, topic_state
 from login_consumer.outage import Outage
@@ -43,7 +45,7 @@ class QueryFailed(Exception):
 def run(settings: Settings) -> None:
     """Consume until SIGTERM or SIGINT. Outages of Kafka and Elasticsearch are waited out.
 
-    Raises SettingsError, CheckpointError or QueryFailed, each with a text for the operator.
+    Raises SettingsError, CheckpointError, SparkFailed or QueryFailed, each with a text for the operator.
     """
     settings.geoip.open()  # a file that cannot be read is an error now, not one of the first batch
     stopping = threading.Event()
@@ -84,10 +86,11 @@ class _Consumer:
             writer, start = self._prepare()
             if self._stopping.is_set():
                 return
-            query = self._start(self._session(), writer, start)
+            spark = self._session()
+            query = self._start(spark, writer, start)
             self._settings.ready_file.touch(mode=0o644)
             try:
-                self._watch(query, writer, outage)
+                self._watch(spark, query, writer, outage)
             finally:
                 self._settings.ready_file.unlink(missing_ok=True)
             if self._stopping.is_set() or self._stopping.wait(outage.next_delay(self._kafka_fault(query))):
@@ -131,20 +134,30 @@ class _Consumer:
                 return answer
 
     def _session(self) -> "SparkSession":
+        """Return Spark, with an executor; wait for a cluster if need be. Raises Stopped."""
         if self._spark is None:
+            self._until_told(MASTER, lambda: reach_master(self._settings.spark))
             self._spark = session(self._settings, "login-consumer", alone=True)  # by the lock
             # Spark's own handler would cancel the running batch at once
             signal.signal(signal.SIGINT, lambda *_: self._stopping.set())
+        self._until_told(WORKERS, partial(need_executors, self._spark, self._settings.spark))
         return self._spark
 
-    def _watch(self, query: "StreamingQuery", writer: BatchWriter, outage: Outage) -> None:
+    def _watch(self, spark: "SparkSession", query: "StreamingQuery", writer: BatchWriter, outage: Outage) -> None:
         """Return when the query has ended, by itself or because it is time to stop."""
+        workers = Outage(WORKERS, _STEP_S)
         while query.isActive:
             if self._stopping.wait(_STEP_S):
                 self._stop(query, writer)
                 return
             if query.lastProgress:  # Spark has asked Kafka at least once
                 outage.over()
+            try:
+                need_executors(spark, self._settings.spark)
+            except HopFailed as fault:
+                workers.next_delay(str(fault))  # told now and then; Spark itself waits
+            else:
+                workers.over()
 
     def _start(self, spark: "SparkSession", writer: BatchWriter, start: str) -> "StreamingQuery":
         source = spark.readStream.format("kafka").options(**kafka_options(self._settings.kafka, start)).load()

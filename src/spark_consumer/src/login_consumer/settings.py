@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The consumer's settings: one TOML file, each section a class here."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+from login_common.network import host_and_port
 from login_common.settings import ElasticsearchSettings, KafkaSettings, SettingsError, load, settings_file
 from login_formats import FORMATS, Locations
 from login_formats.event import MAX_AGE_DAYS, MAX_FUTURE_SECONDS
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from login_consumer.documents import DEAD_LETTERS, PIPELINE, Period
 
@@ -21,6 +23,12 @@ STATE_DIR = Path("/var/lib/login-consumer")
 _LONGEST_MONTH = 31
 
 Positive = Annotated[int, Field(gt=0)]
+
+
+def _master(value: str) -> str:
+    if not re.fullmatch(r"local\[.+\]|spark://(\[[0-9a-fA-F:.]+\]|[^\s:,\[\]]+):[0-9]{1,5}", value):
+        raise ValueError("should be local[tasks,tries] or spark://host:port, of one master")
+    return value
 
 
 class _Section(BaseModel):
@@ -75,7 +83,9 @@ class Events(_Section):
 
 
 class GeoIP(_Section):
-    """Databases in MaxMind's format that tell where an address is; files that the user supplies, on this host."""
+    """Databases in MaxMind's format that tell where an address is; files that the user supplies, on each host that
+    reads records: this one, or all workers of a cluster.
+    """
 
     places: Path | None = None
     """Countries, or cities."""
@@ -103,8 +113,10 @@ class Metrics(_Section):
 class Spark(_Section):
     """The Spark driver. `conf` is passed on as it is."""
 
-    master: str = "local[2,4]"
-    """With local, the second number is how often a task is tried: plain local[2] tries once."""
+    master: Annotated[str, AfterValidator(_master)] = "local[2,4]"
+    """local[tasks,tries] in this process (plain local[2] tries a task once), or spark://host:port of a cluster."""
+    properties_file: Path | None = None
+    """Further options, as Spark's own properties files have them: those of a cluster, and its secret."""
     driver_memory: str = "1g"
     local_dir: Path = STATE_DIR / "spark"
     jars_dir: Path | None = None
@@ -114,6 +126,11 @@ class Spark(_Section):
     small_batch: Annotated[int, Field(ge=0)] = 5000
     """After a batch of fewer records the next one runs as one task: that is quicker for few records."""
     conf: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def cluster(self) -> tuple[str, int] | None:
+        """Host and port of the cluster's master, None if Spark runs in this process alone."""
+        return None if self.master.startswith("local") else host_and_port(self.master.removeprefix("spark://"))
 
 
 class Settings(_Section):
@@ -134,6 +151,15 @@ class Settings(_Section):
     """Made when the query runs, gone when it does not: what a deployment or a monitor can wait for."""
     stop_seconds: Positive = 30
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    def for_workers(self) -> Self:
+        """Return what Spark's Python workers get, which may run as another user on another host: with the API key
+        itself, read anew from its file, and no way to any other secret. Raises SettingsError.
+        """
+        kafka = self.kafka.model_copy(update={"password": None, "password_file": None})
+        return self.model_copy(
+            update={"kafka": kafka, "elasticsearch": self.elasticsearch.with_secret(), "replay": None}
+        )
 
     def kafka_for_replay(self) -> Kafka:
         """Return where to send dead letters, and as whom. Raises SettingsError without a section replay."""

@@ -2,15 +2,17 @@
 """The Spark session and the Kafka source."""
 
 import os
+import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from login_common.settings import SettingsError
+from login_common.settings import SettingsError, read_text
 
-from login_consumer.settings import Kafka, Settings
+from login_consumer.settings import Kafka, Settings, Spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -19,11 +21,19 @@ if TYPE_CHECKING:
 _CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
 
-def session(settings: Settings, name: str, alone: bool = False) -> "SparkSession":
-    """Start Spark from $SPARK_HOME. No secret is among its options: they stand in the JVM's command line.
+class SparkFailed(Exception):
+    """Spark did not start; the text says why, and what to look at."""
+
+
+def session(
+    settings: Settings, name: str, alone: bool = False, more: Mapping[str, str] | None = None
+) -> "SparkSession":
+    """Start Spark from $SPARK_HOME, with `more` options. No secret is among its options: they stand in the JVM's
+    command line.
 
     `alone` says that no other process uses this `name`; what one that was killed has left is then removed.
-    Raises SettingsError if Spark or the Kafka connector is not where the settings say.
+    Raises SparkFailed, and SettingsError if Spark, the Kafka connector or the properties file is not where the settings
+    say.
     """
     _find_pyspark()
     from pyspark.sql import SparkSession
@@ -41,13 +51,13 @@ def session(settings: Settings, name: str, alone: bool = False) -> "SparkSession
         raise SettingsError(f"spark.local_dir: {scratch} cannot be made anew: {error.strerror}") from None
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_DIRS"] = str(scratch)
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # of the web page, if there is one
+    every_jvm = f"-Duser.timezone=UTC -Dlog4j2.configurationFile={files('login_consumer') / 'log4j2.properties'}"
     options = {
         "spark.driver.memory": spark.driver_memory,
         # not /tmp: cleaners empty it, and it may be mounted noexec, where zstd and lz4 cannot load their code
-        "spark.driver.extraJavaOptions": (
-            f"-Djava.io.tmpdir={scratch} -Duser.timezone=UTC "
-            f"-Dlog4j2.configurationFile={files('login_consumer') / 'log4j2.properties'}"
-        ),
+        "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={scratch} {every_jvm}",
+        "spark.executor.extraJavaOptions": every_jvm,  # the same path there: executors need this very installation
         "spark.ui.enabled": str(spark.ui).lower(),
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
@@ -58,15 +68,32 @@ def session(settings: Settings, name: str, alone: bool = False) -> "SparkSession
         # the default expression misses Kafka's JAAS line
         "spark.redaction.regex": "(?i)secret|password|passwd|token|credential|jaas|access[.]?key",
     }
-    if spark.master.startswith("local"):
-        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    if spark.cluster is None:
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if spark.properties_file:
+        read_text(spark.properties_file, "file of Spark's properties")  # Spark would go on without it
+        os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {shlex.quote(str(spark.properties_file))} pyspark-shell"
     if spark.jars_dir:
         options["spark.jars"] = ",".join(sorted(str(jar) for jar in spark.jars_dir.glob("*.jar")))
     builder = SparkSession.builder.appName(name).master(spark.master)
-    for key, value in (options | spark.conf).items():
+    for key, value in (options | spark.conf | dict(more or {})).items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    from py4j.protocol import Py4JError
+
+    try:
+        return builder.getOrCreate()
+    except Py4JError as error:
+        raise SparkFailed(_why_not_started(spark, str(error))) from None
+
+
+def _why_not_started(spark: Spark, failure: str) -> str:
+    if spark.cluster and "stopped SparkContext" in failure:  # how Spark tells that no master has taken the driver
+        return (
+            f"{spark.master} does not take the driver: is spark.authenticate.secret in {spark.properties_file} the "
+            "master's, and can that host connect to spark.driver.host? Its journal (spark-master) says more"
+        )
+    # the first line only names the call that failed
+    return f"Spark did not start: {' '.join(failure.splitlines()[:2])}"
 
 
 def kafka_options(kafka: Kafka, starting_offsets: str) -> dict[str, str]:
