@@ -202,17 +202,13 @@ def test_what_lost_its_data_is_not_backed_up(pipeline: Pipeline, elastic: Elasti
         pipeline.systemctl("stop", "login-consumer")
         copies = {index: index.replace("login-", "kept-", 1) for index in elastic.indices.get(index="login-pipeline-*")}
         for index, copy in copies.items():
-            elastic.indices.put_settings(index=index, settings={"index.blocks.write": True})
-            elastic.indices.clone(index=index, target=copy)
-            elastic.indices.delete(index=index)
+            elastic.reindex(source={"index": index}, dest={"index": copy}, refresh=True)
+            elastic.delete_by_query(index=index, query={"match_all": {}}, refresh=True)
         try:
             fails(pipeline.host, "login-consumer backup", f"what the backup {newest} holds", "--anew", code=3)
         finally:
             for index, copy in copies.items():
-                elastic.cluster.health(index=copy, wait_for_status="yellow")
-                elastic.indices.clone(index=copy, target=index)
-                elastic.cluster.health(index=index, wait_for_status="yellow")
-                elastic.indices.put_settings(index=index, settings={"index.blocks.write": None})
+                elastic.reindex(source={"index": copy}, dest={"index": index}, refresh=True)
                 elastic.indices.delete(index=copy)
     assert backups(pipeline.host)["last_good"]["name"] == newest
     pipeline.host.check_output("login-consumer backup")
