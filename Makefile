@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Build a systemd host in podman, deploy the whole pipeline to it, show live counts
@@ -41,6 +41,14 @@ unit: setup-test ## Unit tests only
 .PHONY: molecule
 molecule: setup-test ## The molecule scenario only
 	tools/test molecule
+
+.PHONY: molecule-cluster
+molecule-cluster: setup-test ## The scenario of three hosts, broken, grown and shrunk while events flow
+	tools/test cluster
+
+.PHONY: test-all
+test-all: setup-test ## All tests, and the scenario of three hosts
+	tools/test lint unit artifact molecule cluster
 
 .PHONY: soak
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled
