@@ -46,7 +46,8 @@ class Service:
         headers = {"Authorization": self._authorization, "Content-Type": "application/json", **headers}
         options = {"ca_path": self._ca, "timeout": self.timeout_s, "headers": headers}
         try:
-            return json.load(self._open(path, method=method, data=data, **options))
+            # Some changes are answered without a word.
+            return json.loads(self._open(path, method=method, data=data, **options).read() or "{}")
         except HTTPError as error:
             if error.code == missing:
                 return None
