@@ -11,15 +11,15 @@ no administrator password is needed.
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.kafka_admin import ACCESS, connect, quorum_of
 from ansible.module_utils.service_api import outcome
 
 try:
     from ansible.module_utils.kafka_users import Rejected, unwanted_changes, user_changes
-    from kafka import KafkaAdminClient, errors
+    from kafka import errors
     from kafka.admin import (
         ACL,
         ACLFilter,
@@ -76,37 +76,9 @@ options:
 
 RETURN = r"""
 changes: {description: 'What was changed, or would be; one line each.', type: list, elements: str, returned: success}
+voters: {description: 'The controllers, each with id, directory and behind_ms.', type: list, returned: success}
 rejected: {description: 'Whether it failed because a password was changed elsewhere.', type: bool, returned: failure}
 """
-
-
-WAIT_STEP = 1.0  # seconds between two attempts to reach the cluster
-
-
-def connect(params: dict[str, Any]) -> Any:
-    """Admin client over mutual TLS, waiting up to wait_seconds. Raises TimeoutError with the last cause."""
-    end = time.monotonic() + params["wait_seconds"]
-    cause = "no attempt was made"
-    while True:
-        try:
-            client = KafkaAdminClient(
-                bootstrap_servers=params["bootstrap_servers"],
-                security_protocol="SSL",
-                ssl_cafile=params["ca_file"],
-                ssl_certfile=params["cert_file"],
-                ssl_keyfile=params["key_file"],
-                bootstrap_timeout_ms=5000,
-            )
-            joined = len(client.describe_cluster()["brokers"])
-            if joined >= params["brokers"]:
-                return client
-            client.close()
-            cause = f"{joined} of {params['brokers']} brokers have joined"
-        except (errors.KafkaError, OSError) as error:
-            cause = f"{type(error).__name__}: {error}"
-        if time.monotonic() >= end:
-            raise TimeoutError(cause)
-        time.sleep(WAIT_STEP)
 
 
 def topic_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
@@ -186,11 +158,8 @@ def acl_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "bootstrap_servers": {"type": "list", "elements": "str", "required": True},
+            **ACCESS,
             "sasl_bootstrap_servers": {"type": "list", "elements": "str", "required": True},
-            "ca_file": {"type": "path", "required": True},
-            "cert_file": {"type": "path", "required": True},
-            "key_file": {"type": "path", "required": True},
             "wait_seconds": {"type": "int", "default": 120},
             "brokers": {"type": "int", "default": 1},
             "topics": {"type": "list", "elements": "dict", "default": []},
@@ -205,7 +174,7 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("kafka-python"))
     params = module.params
     try:
-        client = connect(params)
+        client = connect(params, params["wait_seconds"], params["brokers"])
     except TimeoutError as error:
         servers = ", ".join(params["bootstrap_servers"])
         module.fail_json(msg=f"Kafka did not answer at {servers} within {params['wait_seconds']} s: {error}")
@@ -217,13 +186,14 @@ def main() -> None:
                 + acl_changes(client, params["acls"], module.check_mode)
                 + unwanted_changes(client, params, module.check_mode)
             )
+            voters = quorum_of(client)["voters"]
         except errors.KafkaError as error:
             module.fail_json(msg=f"{type(error).__name__}: {error}")
         except ValueError as error:
             module.fail_json(msg=str(error))
         except Rejected as error:
             module.fail_json(msg=str(error), rejected=True)
-    module.exit_json(**outcome(changes))
+    module.exit_json(**outcome(changes), voters=voters)
 
 
 if __name__ == "__main__":
