@@ -18,7 +18,7 @@ DOCUMENTATION = r"""
 module: elasticsearch_cluster
 short_description: Wait for an Elasticsearch cluster while a node is restarted or leaves
 options:
-  url: {description: 'The nodes\' URLs, separated by commas.', type: str, required: true}
+  url: {description: "The nodes' URLs, separated by commas.", type: str, required: true}
   ca_file: {description: CA certificates., type: path, required: true}
   username: {description: A user that may change the cluster's settings., type: str, default: elastic}
   password: {description: The user's password., type: str, required: true}
