@@ -51,6 +51,7 @@ PATHS = """
 /etc/login-consumer/retention/retention.toml        root            login-consumer  640
 /etc/login-consumer/retention/elasticsearch_api_key root            login-consumer  640
 /etc/login-consumer/elasticsearch_api_key           root            login-consumer  640
+/etc/login-consumer/backup                          root            login-consumer  750
 /var/lib/login-consumer                             login-consumer  login-consumer  750
 /etc/login-report                                   root            login-report    750
 /etc/login-report/report.toml                       root            login-report    640
@@ -72,15 +73,19 @@ def test_owner_and_mode(line: str, host: Host) -> None:
 
 
 def test_the_hunt_finds_what_is_there(deployment: Deployment) -> None:
-    assert hunt(deployment, ["/etc/login-*"]) == [
-        "consumer_api_key in /etc/login-consumer/elasticsearch_api_key",
-        "kafka_consumer_password in /etc/login-consumer/kafka_password",
-        "kafka_producer_password in /etc/login-producer/kafka_password",
-        "kafka_replay_password in /etc/login-consumer/replay/kafka_password",
-        f"kafka_source-{deployment.name}_password in /etc/login-producer/sources/kafka_password",
-        "report_api_key in /etc/login-report/elasticsearch_api_key",
-        "retention_api_key in /etc/login-consumer/retention/elasticsearch_api_key",
-    ]
+    there = {
+        "backup_api_key": "login-consumer/backup/elasticsearch_api_key",
+        "consumer_api_key": "login-consumer/elasticsearch_api_key",
+        "kafka_consumer_password": "login-consumer/kafka_password",
+        "kafka_producer_password": "login-producer/kafka_password",
+        "kafka_replay_password": "login-consumer/replay/kafka_password",
+        f"kafka_source-{deployment.name}_password": "login-producer/sources/kafka_password",
+        "report_api_key": "login-report/elasticsearch_api_key",
+        "retention_api_key": "login-consumer/retention/elasticsearch_api_key",
+    }
+    if "backup_api_key" not in deployment.secrets:  # backups are off, as on the demo host
+        del there["backup_api_key"]
+    assert hunt(deployment, ["/etc/login-*"]) == [f"{name} in /etc/{path}" for name, path in there.items()]
 
 
 def test_nobody_reads_a_secret(deployment: Deployment) -> None:
