@@ -18,7 +18,7 @@ import pytest
 from deployment import Deployment
 from elasticsearch import Elasticsearch
 from kafka import KafkaAdminClient, TopicPartition
-from pipeline import CHECKPOINT, UNITS, Pipeline
+from pipeline import CHECKPOINT, SENDERS, UNITS, Pipeline
 from playbook import ROOT, Run, run_playbook
 from traffic import Traffic
 
@@ -159,6 +159,7 @@ def test_the_drill(
     found = pipeline.audit()
     assert found["balanced"] and found["not_read_yet"] == 0, found
 
+    pipeline.systemctl("start", *SENDERS)
     again = deployment.deploy()
     assert (again.returncode, again.changed) == (0, 0), again.output
     pipeline.host.check_output("login-consumer backup")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import shlex
@@ -158,6 +159,9 @@ def free_ports(count: int) -> list[int]:
 def elasticsearch_client(deployment: Deployment, tunnel: Tunnel, **login: Any) -> Elasticsearch:
     """Return a client that checks the server's certificate; `login` is basic_auth or api_key, or nothing."""
     url = f"https://localhost:{tunnel[deployment.elasticsearch_port]}"
+    if "basic_auth" in login:
+        # The client itself takes only ASCII.
+        login["basic_auth"] = base64.b64encode(":".join(login["basic_auth"]).encode()).decode()
     return Elasticsearch(url, ca_certs=deployment.ca_file, request_timeout=30, max_retries=0, **login)
 
 
