@@ -70,7 +70,16 @@ def given(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def rotation(deployment: Deployment, host: Host, tunnel: Tunnel, pipeline: Pipeline, given: Path) -> Rotation:
+def rotation(
+    request: pytest.FixtureRequest,
+    deployment: Deployment,
+    host: Host,
+    tunnel: Tunnel,
+    pipeline: Pipeline,
+    given: Path,
+) -> Rotation:
+    if not request.config.getoption("--rotation"):
+        pytest.skip("it replaces all secrets, which takes minutes: give --rotation")
     told = Rotation(old=deployment.secrets)
     told.before, acked = pipeline.stand_still()
     pipeline.systemctl("start", *SENDERS)
