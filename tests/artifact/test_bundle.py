@@ -16,7 +16,7 @@ import artifact_archive
 import pytest
 import yaml
 from ansible.module_utils.artifact_bundle import bundled, pip_environment
-from ansible.module_utils.artifact_debian import SUITES, Debian, apt_conf, inner_path
+from ansible.module_utils.artifact_debian import SUITES, Debian, apt_conf, inner_path, mirrors_with, own_mirrors
 from ansible.module_utils.artifact_hashes import ArtifactError
 from ansible.module_utils.artifact_pip import for_python
 from artifact_kit import Play, archive, flip
@@ -150,6 +150,14 @@ def test_sources_of_a_cut_out() -> None:
 )
 def test_places_in_a_cut_out(uri: str, place: str) -> None:
     assert inner_path(Debian("bookworm", "amd64", MIRRORS), uri) == place
+
+
+def test_debian_comes_from_where_apt_gets_it() -> None:
+    other = ["Other|http://other/debian/", "Debian|http://mirror/debian", "Debian|http://second/debian"]
+    assert own_mirrors([*other, "Debian-Security|http://mirror/debian-security/"]) == MIRRORS
+    with pytest.raises(ArtifactError, match=r"no list of debian-security. next: run 'apt-get update', or set"):
+        own_mirrors(other)
+    assert mirrors_with(MIRRORS) == MIRRORS  # without asking apt
 
 
 def test_a_file_of_elsewhere_is_refused() -> None:

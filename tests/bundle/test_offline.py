@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from bare_pair import HOST, SYSTEM, Machine, flipped
 
-REGISTRIES = ("deb.debian.org", "pypi.org", "repo.maven.apache.org", "archive.apache.org")
-
 
 def manifest(bundle: Path) -> dict[str, str]:
     return {name: value for value, name in (line.split() for line in (bundle / "SHA256SUMS").read_text().splitlines())}
@@ -31,11 +29,9 @@ def test_the_manifest_names_all_files(bundle: Path) -> None:
     assert files == {*manifest(bundle), "SHA256SUMS"}
 
 
-@pytest.mark.parametrize("registry", REGISTRIES)
-def test_no_registry_can_be_reached(controller: Machine, host: Machine, registry: str) -> None:
+def test_there_is_no_way_out(controller: Machine, host: Machine) -> None:
     for machine in (controller, host):
-        done = machine.try_run(f"timeout 5 bash -c '</dev/tcp/{registry}/443'")
-        assert done.returncode != 0, machine.name
+        assert machine.run("ip -4 route show default; ip -6 route show default").strip() == "", machine.name
 
 
 def test_setup_refuses_a_bundle_with_a_flipped_bit(bundle: Path, controller: Machine) -> None:

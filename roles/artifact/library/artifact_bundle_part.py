@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.artifact_debian import Debian, collect
+from ansible.module_utils.artifact_debian import Debian, collect, mirrors_with
 from ansible.module_utils.artifact_hashes import ArtifactError
 from ansible.module_utils.artifact_pack import pack
 from ansible.module_utils.artifact_pip import locked_wheels
@@ -30,7 +30,10 @@ options:
   release: {type: str, required: true, description: "The system's Debian release, such as bookworm."}
   debian_architecture: {type: str, required: true, description: "Debian's word for the architecture, such as amd64."}
   debian_packages: {type: list, elements: str, default: [], description: Packages that are taken with all they need.}
-  debian_mirrors: {type: dict, required: true, description: "Addresses of the archives debian and debian-security."}
+  debian_mirrors:
+    type: dict
+    default: {}
+    description: Addresses of debian and debian-security, where they are not those of this machine's own apt.
   debian_dir: {type: path, required: true, description: Folder into which a host unpacks the packages.}
 author: The login data pipeline
 """
@@ -53,7 +56,7 @@ def wheels(params: dict[str, Any]) -> str:
 def debian_packages(params: dict[str, Any]) -> str:
     """Pack the Debian packages into one archive of the bundle."""
     system = f"{params['release']}-{params['debian_architecture']}"
-    debian = Debian(params["release"], params["debian_architecture"], params["debian_mirrors"])
+    debian = Debian(params["release"], params["debian_architecture"], mirrors_with(params["debian_mirrors"]))
     work = Path(params["cache_dir"], "debian", system)
     target, tree = Path(params["debian_dir"]), work / "tree"
     shutil.rmtree(tree, ignore_errors=True)
@@ -78,7 +81,7 @@ def main() -> None:
             "release": {"type": "str", "required": True},
             "debian_architecture": {"type": "str", "required": True},
             "debian_packages": {"type": "list", "elements": "str", "default": []},
-            "debian_mirrors": {"type": "dict", "required": True},
+            "debian_mirrors": {"type": "dict", "default": {}},
             "debian_dir": {"type": "path", "required": True},
         },
     )

@@ -16,6 +16,8 @@ from ansible.module_utils.artifact_hashes import ArtifactError, digest
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # Suites by archive; a mirror's address may differ, its folders do not.
 SUITES = {"debian": ("{release}", "{release}-updates"), "debian-security": ("{release}-security",)}
+# Archives by what their signed lists call themselves
+ARCHIVES = {"Debian": "debian", "Debian-Security": "debian-security"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,29 @@ class Debian:
             for archive, suites in SUITES.items()
             for suite in suites
         )
+
+
+def mirrors_with(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the address of each archive: the given ones, else those that this machine's own apt uses."""
+    if SUITES.keys() <= given.keys():
+        return dict(given)
+    form = "$(LABEL)|$(REPO_URI)"
+    told = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], "set artifact_debian_mirrors")
+    return own_mirrors(told.splitlines()) | dict(given)
+
+
+def own_mirrors(lines: Sequence[str]) -> dict[str, str]:
+    """Return the archives that apt's sources name; `lines` are label|address of each list that it has."""
+    found = {}
+    for label, address in (line.split("|", 1) for line in lines):
+        if label in ARCHIVES:
+            found.setdefault(ARCHIVES[label], address)
+    if missing := SUITES.keys() - found.keys():
+        raise ArtifactError(
+            f"apt of this machine has no list of {', '.join(sorted(missing))}. next: run 'apt-get update', or set the "
+            "addresses in artifact_debian_mirrors"
+        )
+    return found
 
 
 def apt_conf(folder: Path, architecture: str) -> str:
