@@ -24,6 +24,7 @@ logging.getLogger("kafka").setLevel(logging.CRITICAL)
 logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
 from account import Ledger  # noqa: E402  (found by the path set above)
+from breakage import Breakage, breaking  # noqa: E402
 from deployment import Deployment, Tunnel, elasticsearch_client, kafka_options  # noqa: E402
 from elasticsearch import Elasticsearch  # noqa: E402
 from pipeline import Pipeline  # noqa: E402
@@ -100,3 +101,10 @@ def traffic(deployment: Deployment, kafka: Callable[[str], dict[str, Any]], seed
     made = Traffic(kafka("producer"), deployment.topic, deployment.window_seconds, seed)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breakage]:
+    """Each outage lasts the same; soak.py has its own."""
+    with breaking(pipeline, traffic, seed, outage=(5.0, 5.0)) as made:
+        yield made

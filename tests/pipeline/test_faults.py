@@ -3,21 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from breakage import Breakage, breaking
+from breakage import Breakage
 from faults import FAULTS, Fault, kafka_away
 from pipeline import Pipeline
-from traffic import Traffic
-
-OUTAGE_SECONDS = (5.0, 5.0)
-
-
-@pytest.fixture(scope="module")
-def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breakage]:
-    with breaking(pipeline, traffic, seed, OUTAGE_SECONDS) as made:
-        yield made
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)

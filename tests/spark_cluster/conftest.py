@@ -32,6 +32,6 @@ def workers(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) ->
     return {each["name"]: dataclasses.replace(deployment, **each) for each in told}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(pipeline: Pipeline, workers: dict[str, Deployment]) -> Cluster:
     return Cluster(pipeline, {name: each.host() for name, each in workers.items()})

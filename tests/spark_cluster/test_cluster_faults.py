@@ -3,23 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from breakage import Breakage, breaking
+from breakage import Breakage
 from cluster import Cluster
-from pipeline import Pipeline
 from scene import Scene
 from spark_faults import FAULTS, OF_THE_CONSUMER, ClusterFault
-from traffic import Traffic
-
-OUTAGE_SECONDS = (5.0, 5.0)
-
-
-@pytest.fixture(scope="module")
-def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breakage]:
-    with breaking(pipeline, traffic, seed, OUTAGE_SECONDS) as made:
-        yield made
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
