@@ -11,25 +11,23 @@ no administrator password is needed.
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.kafka_admin import ACCESS, connect
 from ansible.module_utils.service_api import outcome
 
 try:
-    from ansible.module_utils.kafka_users import Rejected, unwanted_changes, user_changes
-    from kafka import KafkaAdminClient, errors
+    from ansible.module_utils.kafka_users import Rejected, acls_of, unwanted_changes, user_changes
+    from kafka import errors
     from kafka.admin import (
         ACL,
-        ACLFilter,
         ACLOperation,
         ACLPermissionType,
         ACLResourcePatternType,
         ConfigResource,
         ConfigResourceType,
         ResourcePattern,
-        ResourcePatternFilter,
         ResourceType,
     )
 
@@ -78,35 +76,6 @@ RETURN = r"""
 changes: {description: 'What was changed, or would be; one line each.', type: list, elements: str, returned: success}
 rejected: {description: 'Whether it failed because a password was changed elsewhere.', type: bool, returned: failure}
 """
-
-
-WAIT_STEP = 1.0  # seconds between two attempts to reach the cluster
-
-
-def connect(params: dict[str, Any]) -> Any:
-    """Admin client over mutual TLS, waiting up to wait_seconds. Raises TimeoutError with the last cause."""
-    end = time.monotonic() + params["wait_seconds"]
-    cause = "no attempt was made"
-    while True:
-        try:
-            client = KafkaAdminClient(
-                bootstrap_servers=params["bootstrap_servers"],
-                security_protocol="SSL",
-                ssl_cafile=params["ca_file"],
-                ssl_certfile=params["cert_file"],
-                ssl_keyfile=params["key_file"],
-                bootstrap_timeout_ms=5000,
-            )
-            joined = len(client.describe_cluster()["brokers"])
-            if joined >= params["brokers"]:
-                return client
-            client.close()
-            cause = f"{joined} of {params['brokers']} brokers have joined"
-        except (errors.KafkaError, OSError) as error:
-            cause = f"{type(error).__name__}: {error}"
-        if time.monotonic() >= end:
-            raise TimeoutError(cause)
-        time.sleep(WAIT_STEP)
 
 
 def topic_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
@@ -163,14 +132,7 @@ def acl_of(entry: dict[str, str], operation: str) -> Any:
 
 def acl_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
     """Create the missing ACLs."""
-    any_acl = ACLFilter(
-        None,
-        None,
-        ACLOperation.ANY,
-        ACLPermissionType.ANY,
-        ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY),
-    )
-    present = set(client.describe_acls(any_acl)[0])
+    present = set(client.describe_acls(acls_of())[0])
     missing = [acl for entry in wanted for op in entry["operations"] if (acl := acl_of(entry, op)) not in present]
     if missing and not check:
         failed = client.create_acls(missing)["failed"]
@@ -186,11 +148,8 @@ def acl_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "bootstrap_servers": {"type": "list", "elements": "str", "required": True},
+            **ACCESS,
             "sasl_bootstrap_servers": {"type": "list", "elements": "str", "required": True},
-            "ca_file": {"type": "path", "required": True},
-            "cert_file": {"type": "path", "required": True},
-            "key_file": {"type": "path", "required": True},
             "wait_seconds": {"type": "int", "default": 120},
             "brokers": {"type": "int", "default": 1},
             "topics": {"type": "list", "elements": "dict", "default": []},
@@ -205,10 +164,9 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("kafka-python"))
     params = module.params
     try:
-        client = connect(params)
+        client = connect(params, params["wait_seconds"], params["brokers"])
     except TimeoutError as error:
-        servers = ", ".join(params["bootstrap_servers"])
-        module.fail_json(msg=f"Kafka did not answer at {servers} within {params['wait_seconds']} s: {error}")
+        module.fail_json(msg=str(error))
     with contextlib.closing(client):
         try:
             changes = (

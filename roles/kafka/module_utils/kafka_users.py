@@ -103,7 +103,7 @@ def unwanted_changes(client: Any, params: dict[str, Any], check: bool) -> list[s
     return [f"user {user}: deleted with all ACLs" for user in unwanted]
 
 
-def acls_of(user: str) -> Any:
-    """Return the filter of all ACLs of a user."""
+def acls_of(user: str | None = None) -> Any:
+    """Return the filter of all ACLs of a user, or of everybody."""
     anything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
-    return ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, anything)
+    return ACLFilter(user and f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, anything)
