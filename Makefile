@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Build a systemd host in podman, deploy the whole pipeline to it, show live counts
@@ -49,6 +49,15 @@ test-bundle: setup-test ## Make a bundle, then deploy from it to a bare host wit
 .PHONY: molecule-spark
 molecule-spark: setup-test ## The consumer on a Spark cluster of two hosts; no part of 'make test'
 	tools/test molecule-spark
+
+.PHONY: molecule-cluster
+molecule-cluster: setup-test ## The scenario of three hosts, broken, grown and shrunk while events flow
+	tools/test molecule-cluster
+
+.PHONY: test-all
+test-all: setup-test ## All tests, also the long ones: clusters, bundle
+	tools/test lint unit artifact molecule molecule-cluster molecule-spark
+	tools/test bundle
 
 .PHONY: soak
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled

@@ -14,7 +14,7 @@ from ansible.module_utils.urls import open_url
 HASH = "login_pipeline_hash"
 
 OPTIONS: dict[str, Any] = {
-    "url": {"type": "str", "required": True},
+    "url": {"type": "str", "required": True},  # one, or several separated by commas
     "ca_file": {"type": "path", "required": True},
     "username": {"type": "str", "default": "elastic"},
     "password": {"type": "str", "required": True, "no_log": True},
@@ -27,12 +27,13 @@ class Refused(Exception):
 
 
 class Service:
-    """Requests to one service, as one user."""
+    """Requests to one service, as one user. Of several URLs the first that answers is asked."""
 
     timeout_s = 60
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self._url, self._ca = params["url"].rstrip("/"), params["ca_file"]
+        self._urls = [url.strip().rstrip("/") for url in params["url"].split(",")]
+        self._ca = params["ca_file"]
         self._authorization = basic(params["username"], params["password"])
 
     def request(
@@ -45,7 +46,8 @@ class Service:
         headers = {"Authorization": self._authorization, "Content-Type": "application/json", **headers}
         options = {"ca_path": self._ca, "timeout": self.timeout_s, "headers": headers}
         try:
-            return json.load(open_url(self._url + path, method=method, data=data, **options))
+            # Some changes are answered without a word.
+            return json.loads(self._open(path, method=method, data=data, **options).read() or "{}")
         except HTTPError as error:
             if error.code == missing:
                 return None
@@ -54,7 +56,22 @@ class Service:
                 f"{method} {path}: {error.code}{hint}: {error.read().decode(errors='replace')[:1000]}"
             ) from error
         except (URLError, OSError) as error:
-            raise Refused(f"{method} {self._url}{path}: {error}") from error
+            raise Refused(f"{method} {', '.join(self._urls)}{path}: {error}") from error
+
+    def _open(self, path: str, method: str, **options: Any) -> Any:
+        """Return the answer of the first node that gives one; it is asked first from then on."""
+        for _ in self._urls[1:]:
+            try:
+                return open_url(self._urls[0] + path, method=method, **options)
+            except HTTPError:
+                raise
+            except (URLError, OSError) as error:
+                # What may have been done already, and was only not answered, is not asked of another node.
+                unsent = isinstance(getattr(error, "reason", error), ConnectionRefusedError)
+                if method != "GET" and not unsent:
+                    raise
+                self._urls.append(self._urls.pop(0))
+        return open_url(self._urls[0] + path, method=method, **options)
 
 
 class Cluster(Service):

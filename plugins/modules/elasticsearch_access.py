@@ -23,7 +23,7 @@ short_description: Roles, users and a service account's token of an Elasticsearc
 description:
   - Writes the roles and users that differ from what is wanted, and issues a token if the stored one does not work.
 options:
-  url: {description: A node's URL., type: str, required: true}
+  url: {description: "The nodes' URLs, separated by commas.", type: str, required: true}
   ca_file: {description: CA certificates., type: path, required: true}
   username: {description: A user that may manage security., type: str, default: elastic}
   password: {description: The user's password., type: str, required: true}

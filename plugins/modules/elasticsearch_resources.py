@@ -26,7 +26,7 @@ description:
   - Before a template is written, the properties of its mappings are added to the existing indices that match its
     patterns. Fields are only added; a field whose type differs stops the run before the template is changed.
 options:
-  url: {description: A node's URL., type: str, required: true}
+  url: {description: "The nodes' URLs, separated by commas.", type: str, required: true}
   ca_file: {description: CA certificates., type: path, required: true}
   username: {description: A user that may manage templates and API keys., type: str, default: elastic}
   password: {description: The user's password., type: str, required: true}

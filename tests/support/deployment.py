@@ -37,6 +37,7 @@ class Deployment:
     secrets_file: Path
     ca_dir: Path
     pipeline_address: str
+    kafka_bootstrap_servers: str
     topic: str
     window_seconds: int
     kafka_port: int
@@ -121,7 +122,9 @@ class Tunnel:
 
     def open(self) -> None:
         """Connect, also anew after a reboot. Raises AssertionError after two minutes without a connection."""
-        forwards = [f"-L127.0.0.1:{local}:127.0.0.1:{port}" for port, local in self._local.items()]
+        forwards = [
+            f"-L127.0.0.1:{local}:{self._deployment.pipeline_address}:{port}" for port, local in self._local.items()
+        ]
         socks = f"-D127.0.0.1:{self._socks}"
         quiet = ["-o", "LogLevel=ERROR"]  # its standard error is read only when it has ended
         options = ["-N", "-S", "none", *quiet, "-o", "ExitOnForwardFailure=yes", socks, *forwards]
@@ -168,7 +171,7 @@ def elasticsearch_client(deployment: Deployment, tunnel: Tunnel, **login: Any) -
 def kafka_options(deployment: Deployment, tunnel: Tunnel, user: str) -> dict[str, Any]:
     """Return the options of any kafka-python client for one of the users admin, producer, consumer, replay."""
     return {
-        "bootstrap_servers": f"{deployment.pipeline_address}:{deployment.kafka_port}",
+        "bootstrap_servers": deployment.kafka_bootstrap_servers.split(","),
         "proxy_url": tunnel.proxy_url,
         "security_protocol": "SASL_SSL",
         "ssl_cafile": deployment.ca_file,

@@ -14,7 +14,7 @@ import contextlib
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.kafka_admin import ACCESS, connect
+from ansible.module_utils.kafka_admin import ACCESS, connect, quorum_of
 from ansible.module_utils.service_api import outcome
 
 try:
@@ -74,6 +74,7 @@ options:
 
 RETURN = r"""
 changes: {description: 'What was changed, or would be; one line each.', type: list, elements: str, returned: success}
+voters: {description: 'The controllers, each with id, directory and behind_ms.', type: list, returned: success}
 rejected: {description: 'Whether it failed because a password was changed elsewhere.', type: bool, returned: failure}
 """
 
@@ -175,13 +176,14 @@ def main() -> None:
                 + acl_changes(client, params["acls"], module.check_mode)
                 + unwanted_changes(client, params, module.check_mode)
             )
+            voters = quorum_of(client)["voters"]
         except errors.KafkaError as error:
             module.fail_json(msg=f"{type(error).__name__}: {error}")
         except ValueError as error:
             module.fail_json(msg=str(error))
         except Rejected as error:
             module.fail_json(msg=str(error), rejected=True)
-    module.exit_json(**outcome(changes))
+    module.exit_json(**outcome(changes), voters=voters)
 
 
 if __name__ == "__main__":

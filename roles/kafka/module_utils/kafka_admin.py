@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the modules of this role have in common: the connection by the broker's own certificate."""
+"""What the modules of this role have in common: a connection by the broker's own certificate, and what Kafka tells."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import time
+import uuid
 from typing import Any
 
 with contextlib.suppress(ImportError):  # the modules say so
@@ -18,7 +20,8 @@ ACCESS: dict[str, Any] = {
 }
 """The options that say how to reach the brokers' mutual TLS listener."""
 
-WAIT_STEP_S = 1.0  # between two attempts
+WAIT_STEP_S = 1.0  # between two looks
+FOLLOWS_WITHIN_MS = 10_000  # a controller that was not up to date for so long does not follow
 
 
 def connect(params: dict[str, Any], seconds: float, brokers: int = 1) -> Any:
@@ -35,7 +38,7 @@ def connect(params: dict[str, Any], seconds: float, brokers: int = 1) -> Any:
                 ssl_keyfile=params["key_file"],
                 bootstrap_timeout_ms=5000,
             )
-            joined = len(client.describe_cluster()["brokers"])
+            joined = len(brokers_of(client))
             if joined >= brokers:
                 return client
             client.close()
@@ -46,3 +49,70 @@ def connect(params: dict[str, Any], seconds: float, brokers: int = 1) -> Any:
             servers = ", ".join(params["bootstrap_servers"])
             raise TimeoutError(f"Kafka did not answer at {servers} within {seconds} s: {cause}")
         time.sleep(WAIT_STEP_S)
+
+
+def brokers_of(client: Any) -> dict[int, str]:
+    """Return the brokers that serve, with their racks; those that the cluster only remembers are left out."""
+    told = client.describe_cluster()["brokers"]
+    return {each["broker_id"]: each.get("rack") or "" for each in told if not each.get("is_fenced")}
+
+
+def partitions_of(client: Any) -> list[dict[str, Any]]:
+    """Return all partitions: topic, partition, replicas and isr, which are lists of broker ids."""
+    return [
+        {
+            "topic": topic["name"],
+            "partition": each["partition_index"],
+            "replicas": list(each["replica_nodes"]),
+            "isr": list(each["isr_nodes"]),
+        }
+        for topic in client.describe_topics()
+        for each in topic["partitions"]
+    ]
+
+
+def quorum_of(client: Any) -> dict[str, Any]:
+    """Return the leader's id and the voters: id, directory as Kafka's tools write it, and milliseconds behind."""
+    (told,) = client.describe_metadata_quorum()["topics"][0]["partitions"]
+    voters = told["current_voters"]
+    newest = max(each["last_caught_up_timestamp"] for each in voters)
+    return {
+        "leader": told["leader_id"],
+        "voters": [
+            {
+                "id": each["replica_id"],
+                "directory": base64.urlsafe_b64encode(uuid.UUID(str(each["replica_directory_id"])).bytes)
+                .decode()
+                .rstrip("="),
+                "behind_ms": newest - each["last_caught_up_timestamp"],
+            }
+            for each in voters
+        ],
+    }
+
+
+def faults(
+    wanted: list[int],
+    brokers: dict[int, str],
+    partitions: list[dict[str, Any]],
+    quorum: dict[str, Any],
+    but: int | None = None,
+) -> list[str]:
+    """Return what is not well in the cluster, in sentences, leaving out what lies at the node `but` alone."""
+    found = [f"broker {broker} is away" for broker in wanted if broker not in brokers and broker != but]
+    lacking: dict[int, list[str]] = {}
+    for each in partitions:
+        for broker in set(each["replicas"]) - set(each["isr"]) - {but}:
+            lacking.setdefault(broker, []).append(f"{each['topic']}-{each['partition']}")
+    found += [
+        f"broker {broker} is behind in {len(names)} partitions, such as {names[0]}"
+        for broker, names in sorted(lacking.items())
+    ]
+    if quorum["leader"] < 0:
+        found.append("no controller leads")
+    found += [
+        f"controller {each['id']} does not follow"
+        for each in quorum["voters"]
+        if each["id"] != but and each["behind_ms"] > FOLLOWS_WITHIN_MS
+    ]
+    return found

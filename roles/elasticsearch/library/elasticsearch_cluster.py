@@ -1,0 +1,210 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""Ansible module: waits for an Elasticsearch cluster while a node is restarted or leaves for good.
+
+A restart: `spared` before it, `complete` after it. A farewell: `dispensable` before anything is touched, `drained`, and
+`left` when the node is stopped. `founded` waits for the nodes alone.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.service_api import OPTIONS, Cluster, Refused, outcome
+
+DOCUMENTATION = r"""
+module: elasticsearch_cluster
+short_description: Wait for an Elasticsearch cluster while a node is restarted or leaves
+options:
+  url: {description: "The nodes' URLs, separated by commas.", type: str, required: true}
+  ca_file: {description: CA certificates., type: path, required: true}
+  username: {description: A user that may change the cluster's settings., type: str, default: elastic}
+  password: {description: The user's password., type: str, required: true}
+  state:
+    description:
+      - 'spared: wait until all shards have their copies, then let none be made elsewhere while C(node) is away.'
+      - 'complete: wait for C(nodes), let copies be made again, and wait until all shards have theirs.'
+      - 'founded: wait for C(nodes), and let copies be made.'
+      - 'dispensable: wait until all shards have their copies; refuse if the others cannot hold or elect them.'
+      - 'drained: move the shards of C(node) away, then take its vote.'
+      - 'left: wait until C(node) is away, then forget it.'
+    type: str
+    choices: [spared, complete, founded, dispensable, drained, left]
+    required: true
+  node:
+    description:
+      - Name of the node that is about to be restarted or to leave.
+      - For spared, what is not well because the node is away already is no hindrance, nor is a cluster that does not
+        answer for a quarter of a minute.
+    type: str
+  nodes: {description: Names of the nodes that must be there., type: list, elements: str, default: []}
+  wait_seconds: {description: How long to wait., type: int, required: true}
+"""
+
+ALLOCATION = "cluster.routing.allocation.enable"
+EXCLUDED = "cluster.routing.allocation.exclude._name"
+WAIT_STEP_S = 1.0
+SILENCE_S = 15
+VOTE_S = 60
+
+
+class Hopeless(Exception):
+    """Waiting would not help; the text says why and what would."""
+
+
+def setting_change(cluster: Cluster, name: str, value: str | None) -> list[str]:
+    """Set a lasting setting of the cluster; None is the default."""
+    stored = setting(cluster, name)
+    if stored == value:
+        return []
+    cluster.call("PUT", "/_cluster/settings", {"persistent": {name: value}})
+    return [f"{name}: {stored} -> {value}"]
+
+
+def setting(cluster: Cluster, name: str) -> str | None:
+    return cluster.call("GET", "/_cluster/settings?flat_settings=true")["persistent"].get(name)
+
+
+def roles_of(cluster: Cluster) -> dict[str, str]:
+    """Return the nodes that are there, with the letters of their roles."""
+    return {each["name"]: each["node.role"] for each in cluster.call("GET", "/_cat/nodes?format=json&h=name,node.role")}
+
+
+def missing_nodes(cluster: Cluster, wanted: list[str]) -> list[str]:
+    present = roles_of(cluster)
+    return [f"node {name} is away" for name in wanted if name not in present]
+
+
+def missing_copies(cluster: Cluster) -> list[str]:
+    health = cluster.call("GET", "/_cluster/health")
+    if health["status"] == "green" and not health["relocating_shards"]:
+        return []
+    return [
+        f"the cluster is {health['status']}: {health['unassigned_shards']} shards are without a node, "
+        f"{health['initializing_shards']} are being built, {health['relocating_shards']} are moving"
+    ]
+
+
+def hindrances(cluster: Cluster, node: str) -> list[str]:
+    """Return why the others cannot do without the node yet."""
+    present = roles_of(cluster)
+    if node not in present or len(present) == 1:
+        return []
+    return missing_copies(cluster)
+
+
+def wait(seconds: float, look: Any) -> list[str]:
+    """Return what the last look found: nothing, or what is wrong after so many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            found = look()
+        except Refused as error:
+            found = [str(error)]
+        if not found or time.monotonic() >= end:
+            return found
+        time.sleep(WAIT_STEP_S)
+
+
+def answers(cluster: Cluster) -> list[str]:
+    cluster.call("GET", "/_cluster/health")
+    return []
+
+
+def spared(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
+    if wait(SILENCE_S, lambda: answers(cluster)):
+        return [], []  # There is nothing that could be spared.
+    found = wait(params["wait_seconds"], lambda: hindrances(cluster, params["node"]))
+    return ([] if found or check else setting_change(cluster, ALLOCATION, "primaries")), found
+
+
+def founded(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
+    found = wait(params["wait_seconds"], lambda: missing_nodes(cluster, params["nodes"]))
+    # Also where nodes are missing: the others must not be left without copies.
+    return ([] if check else setting_change(cluster, ALLOCATION, None)), found
+
+
+def complete(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
+    end = time.monotonic() + params["wait_seconds"]
+    changes, found = founded(cluster, params, check)
+    return changes, found or wait(end - time.monotonic(), lambda: missing_copies(cluster))
+
+
+def dispensable(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
+    stay = {name: roles for name, roles in roles_of(cluster).items() if name != params["node"]}
+    if not any("m" in roles for roles in stay.values()):
+        raise Hopeless(f"{params['node']} is the only master-eligible node. Make another one master-eligible first")
+    holders = sum("d" in roles for roles in stay.values())
+    wanted = "index.number_of_replicas,index.auto_expand_replicas"
+    told = cluster.call("GET", f"/_all/_settings/{wanted}?flat_settings=true&expand_wildcards=all")
+    for index, each in sorted(told.items()):
+        if each["settings"].get("index.auto_expand_replicas", "false") != "false":
+            continue  # It adapts.
+        needed = 1 + int(each["settings"]["index.number_of_replicas"])
+        if needed > holders:
+            lack = f"the copies of index {index} need {needed} data nodes, and only {holders} would be left"
+            raise Hopeless(f"{lack}. Add a node, or lower its number_of_replicas, first")
+    return [], wait(params["wait_seconds"], lambda: missing_copies(cluster))
+
+
+def drained(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
+    node = params["node"]
+    if check:
+        return [f"the shards of {node} move to other nodes"], []
+    names = [name for name in (setting(cluster, EXCLUDED) or "").split(",") if name and name != node]
+    changes = setting_change(cluster, EXCLUDED, ",".join([*names, node]))
+    found = wait(params["wait_seconds"], lambda: shards_on(cluster, node))
+    if not found and "m" in roles_of(cluster).get(node, ""):
+        cluster.call("POST", f"/_cluster/voting_config_exclusions?node_names={node}&timeout={VOTE_S}s")
+        changes.append(f"{node} votes no more")
+    return changes, found
+
+
+def shards_on(cluster: Cluster, node: str) -> list[str]:
+    # The name of a shard that moves is followed by where it goes.
+    places = cluster.call("GET", "/_cat/shards?format=json&h=index,shard,node")
+    left = [f"{each['index']}/{each['shard']}" for each in places if (each["node"] or "").split(" ")[0] == node]
+    return [f"{node} still has {len(left)} shards, such as {left[0]}"] if left else []
+
+
+def left(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
+    node = params["node"]
+    found = wait(params["wait_seconds"], lambda: [f"{node} is still there"] if node in roles_of(cluster) else [])
+    if found or check:
+        return [], found
+    names = [name for name in (setting(cluster, EXCLUDED) or "").split(",") if name and name != node]
+    changes = setting_change(cluster, EXCLUDED, ",".join(names) or None)
+    # All of them: those of nodes that left earlier are of no use either.
+    cluster.call("DELETE", "/_cluster/voting_config_exclusions?wait_for_removal=false")
+    return [*changes, f"{node} is forgotten"], []
+
+
+STATES = {each.__name__: each for each in (spared, complete, founded, dispensable, drained, left)}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **OPTIONS,
+            "state": {"type": "str", "choices": list(STATES), "required": True},
+            "node": {"type": "str"},
+            "nodes": {"type": "list", "elements": "str", "default": []},
+            "wait_seconds": {"type": "int", "required": True},
+        },
+        required_if=[("state", state, ["node"]) for state in ("spared", "dispensable", "drained", "left")],
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        changes, found = STATES[params["state"]](Cluster(params), params, module.check_mode)
+    except (Refused, Hopeless) as error:
+        module.fail_json(msg=str(error))
+    if found:
+        module.fail_json(msg=f"after {params['wait_seconds']} s: {'; '.join(found)}")
+    module.exit_json(**outcome(changes))
+
+
+if __name__ == "__main__":
+    main()

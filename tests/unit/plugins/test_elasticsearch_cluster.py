@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When an Elasticsearch cluster can do without a node, and what is said if it cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from elasticsearch_cluster import ALLOCATION, EXCLUDED, Hopeless, dispensable, drained, founded, left, spared
+
+GREEN = {"status": "green", "unassigned_shards": 0, "initializing_shards": 0, "relocating_shards": 0}
+YELLOW = {**GREEN, "status": "yellow", "unassigned_shards": 2}
+
+
+class Cluster:
+    """Answers for the nodes given, with their roles; `asked` is what it was told to change."""
+
+    def __init__(self, nodes: dict[str, str], health: dict[str, Any] = GREEN) -> None:
+        self.nodes, self.health = nodes, health
+        self.settings: dict[str, Any] = {}
+        self.indices: dict[str, Any] = {}
+        self.shards: list[dict[str, str]] = []
+        self.asked: list[str] = []
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        if method != "GET":
+            self.asked.append(f"{method} {path}")
+            self.settings |= (body or {}).get("persistent", {})
+            return {}
+        if path.startswith("/_cat/nodes"):
+            return [{"name": name, "node.role": roles} for name, roles in self.nodes.items()]
+        if path.startswith("/_cat/shards"):
+            return self.shards
+        if path.startswith("/_cluster/settings"):
+            return {"persistent": self.settings}
+        return self.health if path.startswith("/_cluster/health") else self.indices
+
+
+THREE = dict.fromkeys(("a", "b", "c"), "dim")
+
+
+def params(**more: Any) -> dict[str, Any]:
+    return {"node": "c", "nodes": [], "wait_seconds": 0, **more}
+
+
+def test_a_node_is_spared_when_all_copies_are_there() -> None:
+    cluster: Any = Cluster(THREE)
+    assert spared(cluster, params(), check=False)[1] == []
+    assert cluster.settings == {ALLOCATION: "primaries"}
+
+
+def test_a_node_is_not_spared_while_copies_are_missing() -> None:
+    cluster: Any = Cluster(THREE, YELLOW)
+    changes, found = spared(cluster, params(), check=False)
+    assert (changes, cluster.settings) == ([], {})
+    assert found == ["the cluster is yellow: 2 shards are without a node, 0 are being built, 0 are moving"]
+
+
+@pytest.mark.parametrize("nodes", [{"a": "dim", "b": "dim"}, {"c": "dim"}])
+def test_copies_that_are_missing_because_the_node_is_away_or_alone_are_no_hindrance(nodes: dict[str, str]) -> None:
+    assert spared(Cluster(nodes, YELLOW), params(), check=True) == ([], [])  # type: ignore[arg-type]
+
+
+def test_nodes_that_are_away_are_named_and_the_others_make_copies_again() -> None:
+    cluster: Any = Cluster({"a": "dim"})
+    cluster.settings = {ALLOCATION: "primaries"}
+    assert founded(cluster, params(nodes=["a", "b"]), check=False)[1] == ["node b is away"]
+    assert cluster.settings == {ALLOCATION: None}
+
+
+def index(replicas: int, expand: str = "false") -> dict[str, Any]:
+    return {"settings": {"index.number_of_replicas": str(replicas), "index.auto_expand_replicas": expand}}
+
+
+def test_the_copies_need_as_many_data_nodes() -> None:
+    cluster: Any = Cluster({"a": "dim", "b": "m", "c": "dim"})
+    cluster.indices = {"own": index(0), ".security": index(1, "0-1")}
+    assert dispensable(cluster, params(), check=False) == ([], [])
+    cluster.indices["logins"] = index(1)
+    with pytest.raises(Hopeless, match="index logins need 2 data nodes, and only 1 would be left"):
+        dispensable(cluster, params(), check=False)
+
+
+def test_the_last_master_stays() -> None:
+    with pytest.raises(Hopeless, match="c is the only master-eligible node"):
+        dispensable(Cluster({"a": "d", "b": "d", "c": "m"}), params(), check=False)  # type: ignore[arg-type]
+
+
+def test_a_node_gives_up_its_vote_when_its_shards_are_gone() -> None:
+    cluster: Any = Cluster(THREE)
+    cluster.shards = [{"index": "logins", "shard": "0", "node": "c -> 10.0.0.1 id a"}]
+    assert drained(cluster, params(), check=False)[1] == ["c still has 1 shards, such as logins/0"]
+    assert cluster.asked == ["PUT /_cluster/settings"]
+    cluster.shards = [{"index": "logins", "shard": "0", "node": "a"}]
+    assert drained(cluster, params(), check=False)[1] == []
+    assert cluster.asked[-1].startswith("POST /_cluster/voting_config_exclusions?node_names=c")
+    assert cluster.settings == {EXCLUDED: "c"}
+
+
+def test_a_node_that_has_left_is_forgotten_and_others_that_leave_are_not() -> None:
+    cluster: Any = Cluster({"a": "dim", "b": "dim"})
+    cluster.settings = {EXCLUDED: "b,c"}
+    left(cluster, params(), check=False)
+    assert cluster.settings == {EXCLUDED: "b"}
+    left(cluster, params(node="b"), check=False)
+    assert cluster.settings == {EXCLUDED: "b"}  # It is still there.
