@@ -70,7 +70,10 @@ class Cluster:
         return run
 
     def play_with_fourth(self, playbook: str, *options: str) -> Run:
-        """Run a playbook for four hosts, the new one the first of its groups. Raises AssertionError if it fails."""
+        """Run a playbook for four hosts, the new one the first of its groups. Raises AssertionError if it fails.
+
+        What `options` say by another `-i` counts more than the inventories.
+        """
         run = run_playbook(ROOT / playbook, JOINING, "-i", str(self.deployment.inventory), *options)
         assert run.returncode == 0, run.output
         return run

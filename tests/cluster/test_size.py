@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
+import yaml
 from cluster import Cluster
 from playbook import ROOT, run_playbook
 
@@ -71,3 +73,15 @@ def test_the_others_forget_it_without_a_restart(cluster: Cluster) -> None:
     watch.end()
     assert watch.starts() == {}
     assert cluster.play("site.yml").changed == 0
+
+
+def test_a_host_joins_that_is_a_controller_only_and_leaves_again(cluster: Cluster, tmp_path: Path) -> None:
+    own = tmp_path / "hosts.yml"
+    own.write_text(yaml.safe_dump({"all": {"hosts": {"cl-4": {"kafka_process_roles": ["controller"]}}}}))
+    watch = cluster.watch()
+    cluster.play_with_fourth("site.yml", "-i", str(own), "--tags", "preflight,host,pki,kafka")
+    assert cluster.quorum()["voters"] == {1, 2, 3, 4}
+    cluster.play_with_fourth("playbooks/remove_node.yml", "-i", str(own), "-e", "node=cl-4", "-e", "uninstall_data=yes")
+    watch.end(brokers=3)
+    assert watch.starts() == {}
+    assert cluster.quorum()["voters"] == {1, 2, 3}
