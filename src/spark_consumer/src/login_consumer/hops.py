@@ -20,16 +20,23 @@ class Hop(NamedTuple):
 
 
 def network_hops(service: str, addresses: list[tuple[str, int]], ca_file: Path, setting: str) -> list[Hop]:
-    """Return the hops name, port and TLS to all `addresses` (host, port); `setting` names their setting."""
+    """Return the hops name, port and TLS to `addresses` (host, port), whose setting is `setting`.
+
+    Each fails if it does for all of them: a cluster goes on without one of its nodes.
+    """
 
     def each(step: Callable[[str, int], object]) -> Callable[[], str]:
         def all_addresses() -> str:
+            well, faults = [], []
             for host, port in addresses:
                 try:
                     step(host, port)
+                    well.append(f"{host}:{port}")
                 except NetworkFault as fault:
-                    raise HopFailed(f"{host}:{port}: {fault}; check {setting} and ca_file") from None
-            return ", ".join(f"{host}:{port}" for host, port in addresses)
+                    faults.append(f"{host}:{port}: {fault}")
+            if not well:
+                raise HopFailed(f"{'; '.join(faults)}; check {setting} and ca_file")
+            return ", ".join(well) + "".join(f"; away is {fault}" for fault in faults)
 
         return all_addresses
 
