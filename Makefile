@@ -30,6 +30,10 @@ summary: ## The demo's status, its URLs and its live counts
 test: setup-test ## All tests: lint, unit, and the molecule scenario on real services
 	tools/test
 
+.PHONY: test-all
+test-all: setup-test ## 'make test' with the longest in it: all secrets and the CA replaced, a backup restored
+	tools/test lint unit artifact molecule-all
+
 .PHONY: lint
 lint: setup-test ## Linters and type checks only
 	tools/test lint
