@@ -30,6 +30,11 @@ summary: ## The demo's status, its URLs and its live counts
 test: setup-test ## All tests: lint, unit, and the molecule scenario on real services
 	tools/test
 
+.PHONY: test-all
+test-all: setup-test ## 'make test' and all that takes longer: secrets and CA replaced, a backup restored, clusters, bundle
+	tools/test lint unit artifact molecule-all molecule-cluster molecule-spark
+	tools/test bundle
+
 .PHONY: lint
 lint: setup-test ## Linters and type checks only
 	tools/test lint
@@ -53,11 +58,6 @@ molecule-spark: setup-test ## The consumer on a Spark cluster of two hosts; no p
 .PHONY: molecule-cluster
 molecule-cluster: setup-test ## The scenario of three hosts, broken, grown and shrunk while events flow
 	tools/test molecule-cluster
-
-.PHONY: test-all
-test-all: setup-test ## All tests, also the long ones: clusters, bundle
-	tools/test lint unit artifact molecule molecule-cluster molecule-spark
-	tools/test bundle
 
 .PHONY: soak
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled

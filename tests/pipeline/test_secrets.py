@@ -30,6 +30,7 @@ from waiting import wait_until
 ROTATION = ROOT / "playbooks/rotate_secrets.yml"
 ODD = 'it\'s "odd" \\ $HOME ${x} `id` #1 %d {{ y }} äß€😀 : -'
 BY_HAND = "changed by hand"
+PASSWORD_FILE = "/etc/login-producer/kafka_password"
 USERS = ("admin", "consumer", "replay", "producer")
 KEYS = ("consumer_api_key", "retention_api_key", "report_api_key", "backup_api_key")
 READERS = {"analyst": "analyst_password", "dashboard-admin": "dashboard_admin_password"}
@@ -118,6 +119,48 @@ def test_without_a_name_it_tells_which_there_are_and_changes_nothing(deployment:
     assert deployment.secrets == before
 
 
+def set_in_kafka(deployment: Deployment, tunnel: Tunnel, user: str, password: str) -> None:
+    """Change a password behind the back of whoever uses it."""
+    with_password = UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password)
+    admin = KafkaAdminClient(**kafka_options(deployment, tunnel, "admin"))
+    assert not any(admin.alter_user_scram_credentials([with_password]).values())
+    admin.close()
+
+
+def test_a_refused_producer_goes_on_with_the_password_that_its_file_has_by_then(
+    deployment: Deployment, pipeline: Pipeline, tunnel: Tunnel, host: Host
+) -> None:
+    stored = deployment.secrets["kafka_producer_password"]
+    before, acked = pipeline.stand_still()
+
+    def refused(password: str) -> float:
+        pipeline.ledger.wait_for_flow()
+        set_in_kafka(deployment, tunnel, "producer", password)
+        since = pipeline.clock()
+        pipeline.systemctl("restart", "kafka")
+        wait_until(pipeline.ledger.ends, "Kafka answers", 120, ignoring=(errors.KafkaError,))
+        pipeline.wait_for_log("login-producer", since, "Kafka unreachable")
+        return since
+
+    host.check_output("cp -p %s %s.kept", PASSWORD_FILE, PASSWORD_FILE)
+    try:
+        pipeline.systemctl("start", *SENDERS)
+        process = pipeline.property("login-producer", "MainPID")
+        since = refused(BY_HAND)
+        host.check_output("printf %s > %s", BY_HAND, PASSWORD_FILE)
+        pipeline.wait_for_log("login-producer", since, "Kafka can be reached again")
+        assert pipeline.property("login-producer", "MainPID") == process
+        # at its stop as well
+        refused(stored)
+    finally:
+        set_in_kafka(deployment, tunnel, "producer", stored)
+        host.check_output("mv %s.kept %s", PASSWORD_FILE, PASSWORD_FILE)
+        after, after_acked = pipeline.stand_still()
+        pipeline.systemctl("start", *SENDERS)
+    assert after.since(before) == after_acked - acked > 0
+    assert after.fault() == ""
+
+
 def test_no_event_is_lost_or_counted_twice(rotation: Rotation) -> None:
     assert rotation.before and rotation.after
     assert rotation.sent > 0
@@ -203,20 +246,14 @@ def refused_at_once(deployment: Deployment, *told: str) -> Iterator[None]:
 def test_passwords_changed_by_hand_are_told_and_not_reset(deployment: Deployment, tunnel: Tunnel) -> None:
     secrets = deployment.secrets
 
-    def set_in_kafka(user: str, password: str) -> None:
-        with_password = UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password)
-        admin = KafkaAdminClient(**kafka_options(deployment, tunnel, "admin"))
-        assert not any(admin.alter_user_scram_credentials([with_password]).values())
-        admin.close()
-
     def as_elastic(password: str) -> Elasticsearch:
         return elasticsearch_client(deployment, tunnel, basic_auth=("elastic", password))
 
     try:
         with refused_at_once(deployment, "Kafka rejects the stored password of replay", "No password was changed"):
-            set_in_kafka("replay", BY_HAND)
+            set_in_kafka(deployment, tunnel, "replay", BY_HAND)
     finally:
-        set_in_kafka("replay", secrets["kafka_replay_password"])
+        set_in_kafka(deployment, tunnel, "replay", secrets["kafka_replay_password"])
     as_elastic(secrets["elastic_password"]).security.change_password(username="elastic", password=BY_HAND)
     try:
         with refused_at_once(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finding out why Kafka cannot be reached, on real sockets of this machine."""
 
+import logging
 import socket
 import ssl
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from kafka.errors import SaslAuthenticationFailedError
 from login_common.settings import KafkaSettings
 from login_producer.connection import Connection, UnreachableError
 from login_producer.settings import DeliverySettings
@@ -99,3 +101,28 @@ def test_every_server_is_named(ca: trustme.CA, tmp_path: Path) -> None:
     )
     with pytest.raises(UnreachableError, match=r"one\.invalid:1: .*; two\.invalid:2: "):
         Connection(kafka, DeliverySettings()).open()
+
+
+def test_a_client_is_outdated_by_another_password_in_the_file_or_by_a_refusal(ca: trustme.CA, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    kafka = KafkaSettings(
+        bootstrap_servers=["kafka.invalid:9093"], username="u", password_file=password, ca_file=tmp_path / "ca.pem"
+    )
+    connection = Connection(kafka, DeliverySettings())
+
+    def opened_with(text: str) -> Connection:
+        password.write_text(text)
+        with pytest.raises(UnreachableError):
+            connection.open()
+        return connection
+
+    assert opened_with("one").outdated() is None
+    password.write_text("two")
+    assert connection.outdated() == "the password was changed"
+    password.unlink()
+    assert connection.outdated() is None
+
+    logging.getLogger("kafka.net").error("Connection failed: %s", SaslAuthenticationFailedError("as kafka-python does"))
+    refused = "authentication refused: wrong user 'u' or wrong password"
+    assert opened_with("one").outdated() == refused
+    assert opened_with("two").outdated() is None

@@ -58,6 +58,7 @@ class Connection:
     def __init__(self) -> None:
         self.clients: list[Client] = []
         self.down: str | None = None
+        self.old: str | None = None
         self.attempts = 0
 
     def open(self) -> Client:
@@ -66,6 +67,9 @@ class Connection:
             raise UnreachableError(self.down)
         self.clients.append(Client())
         return self.clients[-1]
+
+    def outdated(self) -> str | None:
+        return self.old
 
     def diagnose(self) -> str:
         return self.down or "no cause known"
@@ -198,6 +202,57 @@ def test_a_failed_client_has_little_time_for_the_rest(bench: Bench) -> None:
     bench.poll(after=6)
     bench.poll(after=5)
     assert sorted(value[:1] for value, _, _ in bench.client.sends) == [b"1", b"2"]
+
+
+def test_a_client_with_an_old_password_is_replaced_and_all_goes_out_in_its_order(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.send(1, 2, 3)
+    bench.connection.old = "the password was changed"
+    bench.client.settle(1)
+    bench.poll()
+    bench.poll(after=1)
+    assert bench.delivery.room > 0, "it may be on its way to acknowledge the rest"
+    bench.poll(after=2)
+    assert bench.delivery.room == 0
+    assert len(bench.connection.clients) == 1, "those that it has sent may still be acknowledged"
+    bench.connection.old = None
+    bench.poll(after=3)
+    bench.poll(after=1)
+    assert len(bench.connection.clients) == 2
+    assert "events came back: the password was changed" in caplog.text
+    assert "does not acknowledge" not in caplog.text
+    assert [value[:1] for value, _, _ in bench.client.sends] == [b"2", b"3"]
+    bench.client.settle(2)
+    bench.poll()
+    assert (bench.counters.acked, bench.counters.failed.total()) == (3, 0)
+    assert bench.delivery.unreachable_since is None
+
+
+def test_a_client_that_delivers_keeps_an_old_password(bench: Bench) -> None:
+    bench.connection.old = "the password was changed"
+    for number in range(10):
+        bench.send(number)
+        bench.client.settle(1)
+        bench.poll(after=3)
+    assert len(bench.connection.clients) == 1
+
+
+def test_a_stop_delivers_with_the_new_password(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sleep(seconds: float) -> None:
+        bench.now += seconds
+
+    def flush(client: Client, timeout: float) -> None:
+        bench.now += timeout
+        if client is not bench.connection.clients[0]:
+            client.settle(2)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr(Client, "flush", flush)
+    bench.send(1, 2)
+    bench.connection.old = "the password was changed"
+    assert bench.delivery.close(timeout_s=20) == []
+    assert (bench.counters.acked, bench.counters.failed.total()) == (2, 0)
 
 
 def test_too_large_for_the_client_is_counted_and_passed_over(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -34,6 +34,8 @@ class Connection:
     def __init__(self, kafka: KafkaSettings, delivery: DeliverySettings) -> None:
         self.topic = kafka.topic
         self._kafka, self._delivery = kafka, delivery
+        self._password: object = None
+        """The one that the client opened last was given."""
         self._errors = _ClientErrors()
         logging.getLogger("kafka").addHandler(self._errors)
 
@@ -42,12 +44,14 @@ class Connection:
 
         Raises UnreachableError, at the latest after 15 s and 5 s for each server.
         """
-        self._errors.clear()
         gc.collect()  # a KafkaProducer that failed to connect leaves sockets open in reference cycles
         try:
             options = self._kafka.client_config()  # read anew each time: the password may have been changed
         except SettingsError as error:
             raise UnreachableError(str(error)) from None
+        if options["sasl_plain_password"] != self._password:
+            self._password = options["sasl_plain_password"]
+            self._errors.clear()  # a refusal was meant for the old one
         cause = self._probe_all()
         if cause:
             raise UnreachableError(cause)
@@ -67,6 +71,12 @@ class Connection:
                 allow_auto_create_topics=False,  # a misspelt topic is to be an error
                 metrics_enabled=False,
             )
+        except KafkaTimeoutError as error:
+            # Seen with kafka-python 3.0.12: what it reads together with the end of a connection is lost, as most of
+            # Kafka's refusals are. TLS works, so it is the login.
+            raise UnreachableError(
+                self._refusal() or f"no login as '{self._kafka.username}': wrong password, or Kafka is not ready"
+            ) from error
         except KafkaError as error:
             raise UnreachableError(self._client_cause() or str(error)) from error
         try:
@@ -89,11 +99,24 @@ class Connection:
             or "Kafka can be reached but does not acknowledge: too few in-sync replicas, or overload"
         )
 
+    def outdated(self) -> str | None:
+        """Return why a client that waits for Kafka will not log in again: it keeps the password it was given."""
+        if refusal := self._refusal():
+            return refusal
+        try:
+            changed = self._kafka.secret() != self._password
+        except SettingsError:
+            return None  # a new client could not be opened
+        return "the password was changed" if changed else None
+
     def _client_cause(self) -> str | None:
         error = self._errors.recent()
-        if isinstance(error, SaslAuthenticationFailedError):
+        return self._refusal() or (str(error) if error else None)
+
+    def _refusal(self) -> str | None:
+        if isinstance(self._errors.recent(), SaslAuthenticationFailedError):
             return f"authentication refused: wrong user '{self._kafka.username}' or wrong password"
-        return str(error) if error else None
+        return None
 
     def _probe_all(self) -> str | None:
         """Return None if at least one server completes TLS, else what is wrong with each."""

@@ -27,6 +27,8 @@ _MAX_BACKOFF_S = 5.0
 _WARN_EVERY_S = 60.0
 _PARTITIONS_EVERY_S = 60.0
 _STALLED_AFTER_S = 10.0
+_SILENT_AFTER_S = 2.0
+_OUTDATED_EVERY_S = 1.0
 _GRACE_S = 5.0  # for a failed client to settle the rest of its events
 _ONE_AFTER_ANOTHER = 256  # events without a key that share a partition, so that they share batches
 
@@ -38,6 +40,9 @@ class Opener(Protocol):
 
     def open(self) -> Any:
         """Return a KafkaProducer, or raise UnreachableError."""
+
+    def outdated(self) -> str | None:
+        """Return why the client opened last will not log in again, None if it may."""
 
     def diagnose(self) -> str:
         """Return the likely cause of missing acknowledgements."""
@@ -67,7 +72,7 @@ class Delivery:
         self._backoff, self._next_try = _FIRST_BACKOFF_S, 0.0
         self._last_progress = clock()
         self._warned_cause: str | None = None
-        self._next_warning = self._next_diagnosis = self._next_partitions = 0.0
+        self._next_warning = self._next_diagnosis = self._next_partitions = self._next_look = 0.0
         self.unreachable_since: float | None = None
         """Epoch seconds, while Kafka cannot be reached."""
         self.last_error: str | None = None
@@ -94,10 +99,11 @@ class Delivery:
     def poll(self) -> None:
         """Account for what is settled, reconnect and send anew what was given back."""
         self._settle()
-        quiet_s = self._clock() - self._last_progress
-        if self._retire and (not self._pending or quiet_s > _GRACE_S):
+        if self._ready and self._silent_for(_SILENT_AFTER_S):
+            self._retire_outdated()
+        if self._retire and (not self._pending or self._silent_for(_GRACE_S)):
             self._replace_producer()
-        elif self._pending and quiet_s > self._give_up_after_s:
+        elif self._silent_for(self._give_up_after_s):
             self.last_error = "the client neither delivers events nor gives them back"
             self._replace_producer()
         if self._producer is None:
@@ -107,7 +113,7 @@ class Delivery:
         while self._returned and self._ready:
             self._counters.resent += 1
             self._submit(self._returned.popleft())
-        if self._pending and quiet_s > _STALLED_AFTER_S and self._clock() > self._next_diagnosis:
+        if self._silent_for(_STALLED_AFTER_S) and self._clock() > self._next_diagnosis:
             self._next_diagnosis = self._clock() + _WARN_EVERY_S  # it blocks for seconds
             self._warn_unreachable(self._connection.diagnose())
 
@@ -131,6 +137,9 @@ class Delivery:
         self._too_large.clear()
         self._close_producer()
         return lost
+
+    def _silent_for(self, seconds: float) -> bool:
+        return bool(self._pending) and self._clock() - self._last_progress > seconds
 
     def _flush(self, timeout_s: float) -> None:
         try:
@@ -191,6 +200,15 @@ class Delivery:
             self.last_error = "no acknowledgement within delivery.timeout_s" if timed_out else str(error)
         # A failed batch can leave an idempotent client unusable for good, and it does not tell.
         self._retire = True
+
+    def _retire_outdated(self) -> None:
+        """Give up a client that waits for Kafka with a password that is not the right one any more."""
+        if self._clock() < self._next_look:
+            return
+        self._next_look = self._clock() + _OUTDATED_EVERY_S
+        if reason := self._connection.outdated():
+            self.last_error = reason
+            self._retire = True
 
     def _replace_producer(self) -> None:
         # Seen with kafka-python 3.0.12: after a delivery time-out its thread can sleep on and never settle
