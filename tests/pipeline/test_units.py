@@ -104,7 +104,13 @@ def test_only_the_named_ports_are_open(host: Host, deployment: Deployment) -> No
             if unit in UNITS and not (loopback and unit == "login-consumer"):
                 open_ports[unit].add(int(port))
     assert open_ports == {
-        "kafka": {deployment.kafka_port, deployment.broker_port, deployment.controller_port, *deployment.extra_ports},
+        "kafka": {
+            deployment.kafka_port,
+            deployment.broker_port,
+            deployment.controller_port,
+            *deployment.extra_ports,
+            *({deployment.metrics_ports["kafka"]} if deployment.metrics_ports else ()),
+        },
         "elasticsearch": {deployment.elasticsearch_port, deployment.transport_port},
     }
     assert not all_ports & SPARK_PORTS

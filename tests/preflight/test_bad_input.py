@@ -77,6 +77,22 @@ VARIABLES = {
         {"spark_consumer_master": "spark://elsewhere:7077"},
         ["spark_consumer_master is spark://elsewhere:7077", "spark_master and spark_workers"],
     ),
+    "one port for two metrics": (
+        {"pipeline_metrics": True, "metrics_node_port": 9404},
+        [f"{NAME}: the ports for Prometheus are 9404, 9404", "kafka_metrics_port"],
+    ),
+    "a port of Kafka's for its metrics": (
+        {"pipeline_metrics": True, "kafka_metrics_port": 9092},
+        [f"{NAME}: port 9092 is taken", "another kafka_metrics_port"],
+    ),
+    "metrics for everybody": (
+        {"pipeline_metrics": True, "metrics_elasticsearch_exporter": True},
+        ["exporter of Debian 12 knows neither TLS nor passwords", "Leave metrics_elasticsearch_exporter out"],
+    ),
+    "a password that an exporter cannot take": (
+        {"pipeline_metrics": True, "pipeline_given_secrets": {"metrics_password": "ü" * 37}},
+        ["metrics_password is longer than 72 bytes"],
+    ),
     "certificate lifetimes": ({"pki_days": 10}, ["pki_days (10)", "pki_renew_before_days (30)"]),
     "certificate lifetimes that are no numbers": (
         {"pki_renew_before_days": "+30d"},
@@ -186,6 +202,13 @@ def test_unfit_hosts(case: str, bare: BareHost) -> None:
     command, undo, words = HOSTS[case]
     with prepared(bare, command, undo):
         check_refused(bare, bare.deploy({}), *words)
+
+
+def test_a_node_exporter_that_is_there_already(bare: BareHost) -> None:
+    held = "systemd-run --quiet --unit=holder --socket-property=ListenStream=9100 true"
+    with prepared(bare, held, "systemctl stop holder.socket"):
+        run = bare.deploy({"pipeline_metrics": True})
+        check_refused(bare, run, NAME, "port 9100 is taken by another program", "set metrics_node_exporter to false")
 
 
 def test_secrets_that_others_can_read(bare: BareHost) -> None:

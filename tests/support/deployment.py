@@ -48,6 +48,8 @@ class Deployment:
     transport_port: int
     backup_dir: str
     """Empty if no backups are made."""
+    metrics_ports: dict[str, int]
+    """Where Prometheus asks, by what is told there; empty without metrics."""
 
     @classmethod
     def of(cls, inventory: Path, report: Path) -> Deployment:
@@ -106,6 +108,7 @@ class Tunnel:
             deployment.controller_port,
             deployment.elasticsearch_port,
             deployment.transport_port,
+            *deployment.metrics_ports.values(),
         )
         *local, self._socks = free_ports(len(ports) + 1)
         self._local = dict(zip(ports, local, strict=True))

@@ -170,7 +170,11 @@ class Recipe:
             if part["use"] == "publisher":
                 unpack(self.publisher(), tree, folders, drop)
             elif part["use"] == "maven_jars":
-                shutil.copytree(self.jars(part, repository, folder), tree / part["into"], dirs_exist_ok=True)
+                jars = self.jars(part, repository, folder)
+                if "name" in part:
+                    (jar,) = jars.iterdir()
+                    jar.rename(jars / part["name"])
+                shutil.copytree(jars, tree / part["into"], dirs_exist_ok=True)
             elif part["use"] == "maven_archive":
                 path = maven_archive(part["coordinates"], repository)
                 check(path, f"sha256:{part['sha256']}", f"remove {path.parent} and run again")

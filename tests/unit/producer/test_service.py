@@ -123,7 +123,7 @@ def test_status_tells_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "a").write_text("one\n")
     seen: list[dict[str, Any]] = []
-    monkeypatch.setattr(status.StatusFile, "remove", lambda self: seen.append(status.read(self._path)))
+    monkeypatch.setattr(status.StatusFile, "remove", lambda _: seen.append(status.read(tmp_path / "status.json")))
     assert run(monkeypatch, settings(tmp_path), Client(acknowledges=True))
     assert seen[0]["source"] == {
         "type": "file", "lag_bytes": 0, "more_files": 0,

@@ -24,5 +24,6 @@ def settings(tmp_path: Path) -> Settings:
                 "retry_seconds": 5,
             },
             "checkpoint_dir": str(tmp_path / "checkpoint"),
+            "ready_file": str(tmp_path / "ready"),
         }
     )

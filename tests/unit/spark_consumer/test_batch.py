@@ -15,6 +15,7 @@ from login_consumer import batch as batch_module
 from login_consumer.batch import BatchWriter, Stopped
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import Topic, WindowKey
+from login_consumer.metrics import Tally
 from login_consumer.plan import Plan
 from login_consumer.settings import Settings
 
@@ -56,7 +57,9 @@ def put(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def writer(settings: Settings) -> Callable[[], BatchWriter]:
-    return lambda: BatchWriter(settings, TOPIC, "lineage", Plan({0: 10}, False, 7), threading.Event())
+    return lambda: BatchWriter(
+        settings, TOPIC, "lineage", Plan({0: 10}, False, 7), threading.Event(), Tally(settings.metrics_file)
+    )
 
 
 def two_events() -> Counts:
@@ -64,6 +67,14 @@ def two_events() -> Counts:
     counts.windows[WINDOW] = 2
     counts.offsets = {0: [OffsetRange(10, 12)]}
     return counts
+
+
+@pytest.mark.usefixtures("put")
+def test_a_batch_counts_when_it_is_written(writer: Callable[[], BatchWriter], settings: Settings) -> None:
+    made = writer()
+    assert not settings.metrics_file.exists()
+    made(Frame(two_events()), 3)  # type: ignore[arg-type]
+    assert "\nlogin_consumer_records_read_total 2\n" in settings.metrics_file.read_text()
 
 
 def test_a_batch_is_evaluated_once(writer: Callable[[], BatchWriter], put: list[dict[str, Any]]) -> None:
@@ -90,7 +101,7 @@ def test_a_batch_that_is_not_taken_is_repeated_until_told_to_stop(
     settings: Settings, put: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopping, frame = threading.Event(), Frame(two_events())
-    writer = BatchWriter(settings, TOPIC, "lineage", Plan({0: 10}, False, 7), stopping)
+    writer = BatchWriter(settings, TOPIC, "lineage", Plan({0: 10}, False, 7), stopping, Tally(settings.metrics_file))
     delays: list[float] = []
 
     def wait(delay: float) -> bool:
@@ -120,6 +131,7 @@ def test_workers_get_the_key_that_is_in_its_file_now(
         "lineage",
         Plan({0: 10}, False, 7),
         threading.Event(),
+        Tally(settings.metrics_file),
     )
     frame, keys = Frame(two_events()), []
     for number, key in enumerate(("old", "new")):

@@ -9,7 +9,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+from login_common.files import replace_file
+
 log = logging.getLogger(__name__)
+
+FAILURES = ("too_large", "delivery_failed", "interrupted")
 
 
 class StateError(Exception):
@@ -29,7 +33,7 @@ class Counters:
     resent: int = 0
     """Further attempts for events that were not acknowledged in time."""
     failed: Counter[str] = field(default_factory=Counter)
-    """Events given up, by reason: too_large, delivery_failed (no acknowledgement
+    """Events given up, by one of FAILURES: too_large, delivery_failed (no acknowledgement
     before the stop timeout), interrupted (in flight when the process was killed). Sources
     that go on where they were (journal, file) send the last two again at the next start."""
     untrusted: int = 0
@@ -111,11 +115,3 @@ def keep_damaged(path: Path, error: Exception, consequence: str) -> None:
     damaged = path.with_suffix(".damaged")
     path.replace(damaged)
     log.error("%s is damaged (%s): kept as %s, %s", path, error, damaged, consequence)
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file that readers see either old or new, and that everybody may read. Raises OSError."""
-    new = path.with_suffix(".new")
-    new.write_text(text + "\n")
-    new.chmod(0o644)
-    new.replace(path)

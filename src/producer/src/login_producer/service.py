@@ -48,7 +48,7 @@ def run(settings: ProducerSettings, stop: StopRequest) -> bool:
     before = counters.copy()
     source = open_source(settings, counters)
     delivery = Delivery(Connection(settings.kafka, settings.delivery), counters, settings.delivery)
-    reporter = _Reporter(StatusFile(settings.status_file, counter_file, delivery, source), source)
+    reporter = _Reporter(StatusFile(settings, counter_file, delivery, source), source)
 
     unreadable = None
     try:

@@ -4,6 +4,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+from login_common import exposition
 from login_common.settings import KafkaSettings
 from login_common.times import zone
 from login_formats import FORMATS
@@ -167,3 +168,13 @@ class ProducerSettings(BaseModel):
     def positions_file(self) -> Path:
         """Where the source notes how far it is; each type of source has its own."""
         return self.state_file.with_suffix(f".{self.source.type}.json")
+
+    @property
+    def metrics_file(self) -> Path:
+        """What Prometheus is told, beside the status."""
+        return self.status_file.with_name(exposition.FILE)
+
+    @property
+    def service(self) -> str:
+        """The unit's name, which the folder of its status is named after; that of an instance has no @."""
+        return self.status_file.parent.name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The status file of a running producer: written once a second, read by `login-producer status`."""
+"""The status of a running producer, once a second: a file for `login-producer status`, and one for Prometheus."""
 
 import json
 import os
@@ -8,9 +8,13 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from login_common.files import replace_file
+
 from login_producer import __version__
-from login_producer.counters import CounterFile, replace_file
+from login_producer.counters import CounterFile
 from login_producer.delivery import Delivery
+from login_producer.metrics import metrics
+from login_producer.settings import ProducerSettings
 from login_producer.sources import Source
 
 _RATE_OVER = 10  # seconds
@@ -24,14 +28,14 @@ class StatusError(Exception):
 class StatusFile:
     """Tells others what the producer does; `remove` it at the end, so that a file means a running service."""
 
-    def __init__(self, path: Path, counters: CounterFile, delivery: Delivery, source: Source) -> None:
-        self._path, self._file, self._delivery, self._source = path, counters, delivery, source
+    def __init__(self, settings: ProducerSettings, counters: CounterFile, delivery: Delivery, source: Source) -> None:
+        self._settings, self._file, self._delivery, self._source = settings, counters, delivery, source
         self._started = time.time()
         self._history: deque[tuple[float, int, int]] = deque(maxlen=_RATE_OVER + 1)
 
     def write(self, state: str) -> None:
-        """Write the status and the counters. Raises OSError."""
-        counters, now = self._file.counters, time.monotonic()
+        """Write the status, the metrics and the counters. Raises OSError."""
+        counters, now, source = self._file.counters, time.monotonic(), self._source.status()
         self._history.append((now, counters.generated, counters.acked))
         then, generated, acked = self._history[0]
         span = max(now - then, 1.0)
@@ -49,14 +53,17 @@ class StatusFile:
             },
             "unreachable_since": _text(self._delivery.unreachable_since),
             "last_error": self._delivery.last_error,
-            "source": self._source.status(),
+            "source": source,
         }
-        replace_file(self._path, json.dumps(status))
+        replace_file(self._settings.status_file, json.dumps(status))
+        told = (self._delivery.unacknowledged, not self._delivery.unreachable_since)
+        replace_file(self._settings.metrics_file, metrics(self._settings.service, counters, *told, source))
         self._file.save()
 
     def remove(self) -> None:
-        """Remove the file."""
-        self._path.unlink(missing_ok=True)
+        """Remove both files."""
+        self._settings.status_file.unlink(missing_ok=True)
+        self._settings.metrics_file.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from login_common.settings import SettingsError
 from login_consumer import checkpoint
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import METRICS, Topic, index_name, metric_update
+from login_consumer.metrics import Tally
 from login_consumer.outage import Outage
 from login_consumer.plan import Plan
 from login_consumer.progress import Batch, Offsets, Ranges, Times, progress_lines
@@ -41,8 +42,11 @@ class BatchWriter:
     last batch of the lineage that it took in.
     """
 
-    def __init__(self, settings: Settings, topic: Topic, lineage: str, plan: Plan, stopping: threading.Event) -> None:
+    def __init__(
+        self, settings: Settings, topic: Topic, lineage: str, plan: Plan, stopping: threading.Event, tally: Tally
+    ) -> None:
         self._settings = settings
+        self._tally = tally
         self._topic = topic
         self._lineage = lineage
         self._stopping = stopping
@@ -104,6 +108,7 @@ class BatchWriter:
         self._sink.put([progress_lines(this, counts, times)], "a progress document")
         self._offsets, self._sequence = {p: each.next for p, each in this.ranges.items()}, self._sequence + 1
         self._last_read = counts.read
+        self._tally.add(this, counts, times)
 
     def _describe(self, batch: int) -> Batch:
         planned = checkpoint.planned_offsets(self._settings.checkpoint_dir, batch, self._topic.name)

@@ -17,6 +17,7 @@ from login_consumer.batch import BatchWriter, Stopped, source_ends
 from login_consumer.cluster import MASTER, WORKERS, need_executors, reach_master
 from login_consumer.hops import HopFailed
 from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, topic_state
+from login_consumer.metrics import Tally
 from login_consumer.outage import Outage
 from login_consumer.plan import TopicState, decide
 from login_consumer.progress import last_progress
@@ -64,6 +65,7 @@ class _Consumer:
         self._settings = settings
         self._stopping = stopping
         self._spark: SparkSession | None = None
+        self._tally = Tally(settings.metrics_file)
 
     def run(self) -> None:
         try:
@@ -112,7 +114,9 @@ class _Consumer:
             lineage = self._until_told(
                 "Elasticsearch", lambda: begin_afresh(self._settings, sink, plan, progress, kafka.topic)
             )
-        return BatchWriter(self._settings, kafka.topic, lineage, plan, self._stopping), plan.starting_offsets(topic)
+        self._tally.begin(topic, plan.start)
+        writer = BatchWriter(self._settings, kafka.topic, lineage, plan, self._stopping, self._tally)
+        return writer, plan.starting_offsets(topic)
 
     def _topic_state(self) -> TopicState:
         try:

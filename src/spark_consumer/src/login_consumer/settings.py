@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+from login_common import exposition
 from login_common.network import host_and_port
 from login_common.settings import ElasticsearchSettings, KafkaSettings, SettingsError, load, settings_file
 from login_formats import FORMATS, Locations
@@ -151,6 +152,11 @@ class Settings(_Section):
     """Made when the query runs, gone when it does not: what a deployment or a monitor can wait for."""
     stop_seconds: Positive = 30
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def metrics_file(self) -> Path:
+        """What Prometheus is told, beside `ready_file`."""
+        return self.ready_file.with_name(exposition.FILE)
 
     def for_workers(self) -> Self:
         """Return what Spark's Python workers get, which may run as another user on another host: with the API key

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from login_producer.counters import Counters, keep_damaged, replace_file
+from login_common.files import replace_file
+
+from login_producer.counters import Counters, keep_damaged
 from login_producer.settings import FileSettings
 from login_producer.sources import Event, Source
 from login_producer.sources.content import DamagedGzip

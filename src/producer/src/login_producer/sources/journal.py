@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from login_common.files import replace_file
 from login_common.text import printable
 
-from login_producer.counters import Counters, keep_damaged, replace_file
+from login_producer.counters import Counters, keep_damaged
 from login_producer.settings import JournalSettings
 from login_producer.sources import Event, Source, SourceError
 from login_producer.sources.cutting import MAX_RECORD, Lines
