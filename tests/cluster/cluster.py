@@ -129,9 +129,9 @@ class Cluster:
             return told["status"] == "green" and told["number_of_nodes"] == nodes
 
         def services_are_started() -> bool:
-            return all(
-                self.hosts[name].run("systemctl is-active kafka elasticsearch").rc == 0 for name in self._tunnels
-            )
+            # Of several units it asks whether one is active.
+            both = "systemctl --quiet is-active kafka && systemctl --quiet is-active elasticsearch"
+            return all(self.hosts[name].run(both).rc == 0 for name in self._tunnels)
 
         wait_until(kafka_is_well, "Kafka is well", WELL_SECONDS, ignoring=(KafkaError,))
         wait_until(elasticsearch_is_well, "Elasticsearch is well", WELL_SECONDS, ignoring=NOT_YET)
