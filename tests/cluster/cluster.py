@@ -111,8 +111,8 @@ class Cluster:
             admin.close()
         return {(topic["name"], each["partition_index"]): each for topic in topics for each in topic["partitions"]}
 
-    def wait_until_well(self, brokers: int = 3) -> None:
-        """Wait until Kafka's copies are in sync, and Elasticsearch is green."""
+    def wait_until_well(self, nodes: int = 3) -> None:
+        """Wait until both clusters have all their nodes and copies, and systemd calls their services started."""
 
         def kafka_is_well() -> bool:
             admin = KafkaAdminClient(**self.kafka("admin"))
@@ -121,12 +121,21 @@ class Cluster:
             finally:
                 admin.close()
             told = self.partitions().values()
-            return len(there) == brokers and all(set(each["replica_nodes"]) == set(each["isr_nodes"]) for each in told)
+            return len(there) == nodes and all(set(each["replica_nodes"]) == set(each["isr_nodes"]) for each in told)
+
+        def elasticsearch_is_well() -> bool:
+            # Green alone does not do: after a minute the others make the copies that a node took with it.
+            told = self.elastic.cluster.health()
+            return told["status"] == "green" and told["number_of_nodes"] == nodes
+
+        def services_are_started() -> bool:
+            # Of several units it asks whether one is active.
+            both = "systemctl --quiet is-active kafka && systemctl --quiet is-active elasticsearch"
+            return all(self.hosts[name].run(both).rc == 0 for name in self._tunnels)
 
         wait_until(kafka_is_well, "Kafka is well", WELL_SECONDS, ignoring=(KafkaError,))
-        wait_until(
-            lambda: self.elastic.cluster.health()["status"] == "green", "all is green", WELL_SECONDS, ignoring=NOT_YET
-        )
+        wait_until(elasticsearch_is_well, "Elasticsearch is well", WELL_SECONDS, ignoring=NOT_YET)
+        wait_until(services_are_started, "the services are started", WELL_SECONDS)
 
     def longest_gap(self, since: float) -> float:
         """Return the longest time in seconds, since then (epoch seconds), in which no event came to Elasticsearch."""
@@ -176,12 +185,12 @@ class Watch:
         """Return which services of the three hosts have been started since then."""
         return self._cluster.all_starts() - self._before
 
-    def end(self, brokers: int = 3) -> float:
+    def end(self, nodes: int = 3) -> float:
         """Wait until all is well again and the audit balances; return the longest gap in seconds.
 
         Raises AssertionError, also if a producer was started anew meanwhile.
         """
-        self._cluster.wait_until_well(brokers)
+        self._cluster.wait_until_well(nodes)
         self._cluster.ledger.wait_for_flow()
         gap = self._cluster.longest_gap(self.began)
         self._cluster.audit()

@@ -7,7 +7,6 @@ import json
 
 from cluster import JOINING, Cluster
 from playbook import ROOT, run_playbook
-from waiting import wait_until
 
 META = "/var/lib/kafka/data/meta.properties"
 NODES = ("cl-1", "cl-2", "cl-3")
@@ -55,7 +54,6 @@ def test_a_node_that_lost_its_data_joins_and_founds_no_second_cluster(cluster: C
     host.check_output("systemctl start elasticsearch")
     watch.end()
     assert cluster.elastic.info()["cluster_uuid"] == uuid
-    wait_until(lambda: cluster.elastic.cluster.health()["number_of_nodes"] == 3, "all nodes are in one cluster")
 
 
 def test_a_kafka_node_that_lost_its_data_is_made_anew_by_a_run(cluster: Cluster) -> None:
