@@ -83,7 +83,7 @@ VARIABLES = {
     ),
     "a port of Kafka's for its metrics": (
         {"pipeline_metrics": True, "kafka_metrics_port": 9092},
-        [f"{NAME}: port 9092 is taken", "another kafka_metrics_port"],
+        [f"{NAME}: kafka_metrics_port is 9092, on which Kafka serves", "another one"],
     ),
     "metrics for everybody": (
         {"pipeline_metrics": True, "metrics_elasticsearch_exporter": True},
