@@ -11,7 +11,7 @@ from testinfra.host import Host
 
 SERVICE_USERS = ("kafka", "elasticsearch", "login-producer", "login-consumer", "login-report")
 
-# Path, owner, group, mode
+# Path, in which the deployment stands for 0; owner, group, mode
 PATHS = """
 /etc/login-pipeline                                 root            root            755
 /etc/login-pipeline/ca.pem                          root            root            644
@@ -24,15 +24,15 @@ PATHS = """
 /etc/kafka                                          root            kafka           750
 /etc/kafka/server.properties                        root            kafka           640
 /etc/kafka/keystore.pem                             root            kafka           640
-/var/lib/kafka                                      kafka           kafka           750
-/var/lib/kafka/data                                 kafka           kafka           750
+{0.kafka_data_dir}                                  kafka           kafka           750
+{0.kafka_data_dir}/data                             kafka           kafka           750
 /var/log/kafka                                      kafka           kafka           750
 /etc/elasticsearch                                  root            elasticsearch   2750
 /etc/elasticsearch/elasticsearch.yml                root            elasticsearch   640
 /etc/elasticsearch/elasticsearch.keystore           root            elasticsearch   660
 /etc/elasticsearch/key.pem                          root            elasticsearch   640
-/var/lib/elasticsearch                              elasticsearch   elasticsearch   750
-/var/lib/elasticsearch/data                         elasticsearch   elasticsearch   750
+{0.elasticsearch_data_dir}                          elasticsearch   elasticsearch   750
+{0.elasticsearch_data_dir}/data                     elasticsearch   elasticsearch   750
 /var/log/elasticsearch                              elasticsearch   elasticsearch   750
 /etc/login-producer                                 root            login-producer  750
 /etc/login-producer/producer.toml                   root            login-producer  640
@@ -67,8 +67,8 @@ PATHS = """
 
 
 @pytest.mark.parametrize("line", PATHS.strip().splitlines(), ids=lambda line: line.split()[0])
-def test_owner_and_mode(line: str, host: Host) -> None:
-    path, *wanted = line.split()
+def test_owner_and_mode(line: str, host: Host, deployment: Deployment) -> None:
+    path, *wanted = line.format(deployment).split()
     assert host.check_output("stat -c '%%U %%G %%a' %s", path).split() == wanted
 
 
@@ -99,7 +99,8 @@ def test_no_secret_in_logs_and_processes(deployment: Deployment) -> None:
 
 
 def test_the_cas_key_is_not_on_the_host(deployment: Deployment) -> None:
-    places = ["/etc", "/opt", "/usr/local", "/var/lib/kafka", "/var/lib/elasticsearch", "/var/lib/login-*", "/run"]
+    data = [deployment.kafka_data_dir, deployment.elasticsearch_data_dir, "/var/lib/login-*"]
+    places = ["/etc", "/opt", "/usr/local", *data, "/run"]
     assert [found for found in hunt(deployment, places) if found.startswith("CA key")] == []
 
 

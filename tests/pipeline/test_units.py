@@ -33,8 +33,16 @@ PROPERTIES = {
     "UMask": "0077",
 }
 SPECIAL = {
-    "kafka": {"LimitNOFILE": "100000", "TimeoutStopUSec": "3min", "ReadWritePaths": "/var/lib/kafka /var/log/kafka"},
-    "elasticsearch": {"TimeoutStopUSec": "5min", "ReadWritePaths": "/var/lib/elasticsearch /var/log/elasticsearch"},
+    "kafka": {
+        "LimitNOFILE": "100000",
+        "TimeoutStopUSec": "3min",
+        "ReadWritePaths": "{0.kafka_data_dir} /var/log/kafka",
+    },
+    "elasticsearch": {
+        "TimeoutStartUSec": "15min",
+        "TimeoutStopUSec": "5min",
+        "ReadWritePaths": "{0.elasticsearch_data_dir} /var/log/elasticsearch",
+    },
     "login-consumer": {
         "TimeoutStopUSec": "1min 30s",
         "ReadWritePaths": "",
@@ -50,7 +58,8 @@ SPARK_PORTS = {4040, 4041, 6066, 7077, 8080, 8081, 18080}
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_properties(unit: str, host: Host, deployment: Deployment) -> None:
-    wanted = PROPERTIES | SPECIAL[unit] | {"User": unit, "Group": unit}
+    special = {name: value.format(deployment) for name, value in SPECIAL[unit].items()}
+    wanted = PROPERTIES | special | {"User": unit, "Group": unit}
     if unit == "elasticsearch" and deployment.backup_dir:
         wanted["ReadWritePaths"] += f" -{deployment.backup_dir}"
     text = host.check_output(f"systemctl show {unit} --property={','.join(wanted)}")

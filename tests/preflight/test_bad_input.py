@@ -51,6 +51,26 @@ VARIABLES = {
     "disk": ({"host_disk_free_mb": {"/var/lib": TOO_MUCH_MB}}, [NAME, "/var/lib has", f"{TOO_MUCH_MB} MB are needed"]),
     "clock": ({"host_clock_skew_max_seconds": 0}, [NAME, "its clock is", "time synchronisation"]),
     "Kafka's data below /tmp": ({"kafka_data_dir": "/tmp/kafka"}, [NAME, "kafka_data_dir", "/tmp/kafka"]),
+    "Kafka's data where services cannot see them": (
+        {"kafka_data_dir": "/home/kafka"},
+        [NAME, "kafka_data_dir is /home/kafka", "keeps services out of /home"],
+    ),
+    "a folder with a blank": (
+        {"elasticsearch_data_dir": "/srv/my data"},
+        [NAME, "elasticsearch_data_dir is '/srv/my data'", "absolute path"],
+    ),
+    "a name that the host does not know": (
+        {"pipeline_address": "login.nowhere.invalid"},
+        [f"{NAME} connects to login.nowhere.invalid, and knows no address", "/etc/hosts", "pipeline_address"],
+    ),
+    "a name that Java takes for none": (
+        {"pipeline_address": "login_host"},
+        [f"{NAME} connects to login_host, which Java takes for no host", "no underscore"],
+    ),
+    "Elasticsearch's FIPS mode": (
+        {"elasticsearch_extra_config": {"xpack.security.fips_mode.enabled": True}},
+        [NAME, "elasticsearch_extra_config has xpack.security.fips_mode.enabled", "Remove it"],
+    ),
     "Elasticsearch's data below /tmp": (
         {"elasticsearch_data_dir": "/var/tmp/data"},
         [NAME, "elasticsearch_data_dir", "/var/tmp/data"],
@@ -144,6 +164,16 @@ def test_missing_groups(bare: BareHost) -> None:
     check_refused(bare, run, "hosts.json has no host in group elasticsearch, consumers.", "Add at least one")
 
 
+def test_kibana_that_would_not_listen_on_its_address(bare: BareHost) -> None:
+    run = bare.deploy({"pipeline_address": "::1"}, groups=(*GROUPS, "kibana"))
+    check_refused(bare, run, f"{NAME}: pipeline_address is ::1, but kibana_server_host is 0.0.0.0", "Set it to '::'")
+
+
+def test_a_spark_cluster_by_addresses_of_ipv6(bare: BareHost) -> None:
+    run = bare.deploy({"pipeline_address": "::1"}, groups=(*GROUPS, "spark_master", "spark_workers"))
+    check_refused(bare, run, f"{NAME}: pipeline_address is ::1", "never tried: set pipeline_address to a name")
+
+
 def test_half_a_spark_cluster(bare: BareHost) -> None:
     run = bare.deploy({}, groups=(*GROUPS, "spark_master"))
     check_refused(bare, run, "both spark_master and spark_workers", "leave both empty")
@@ -171,12 +201,45 @@ def prepared(bare: BareHost, command: str, undo: str) -> Iterator[None]:
         bare.host.check_output(undo)
 
 
+# What the kernel tells below /proc/sys cannot be changed, so another folder takes its place.
+OWN_SYS = (
+    "mkdir -p /run/sys/vm && cat /proc/sys/vm/max_map_count > /run/sys/vm/max_map_count"
+    " && mount --bind /run/sys /proc/sys"
+)
+OWN_SYS_GONE = "umount /proc/sys && rm -r /run/sys"
+
 # What a host has, how it is undone, and words of the message
 HOSTS: dict[str, tuple[str, str, list[Any]]] = {
     "unsupported system": (
         "rm /etc/os-release && printf 'NAME=Ubuntu\\nID=ubuntu\\nVERSION_ID=\"22.04\"\\n' > /etc/os-release",
         "ln -sf ../usr/lib/os-release /etc/os-release",
         [f"{NAME} runs Ubuntu 22.04", "Supported are Debian 12 and 13", "take it out of the inventory"],
+    ),
+    "system of another family": (
+        "rm /etc/os-release && echo 'Rocky Linux release 9.4 (Blue Onyx)' > /etc/redhat-release"
+        ' && printf \'NAME="Rocky Linux"\\nID=rocky\\nVERSION_ID="9.4"\\n\' > /etc/os-release',
+        "rm /etc/redhat-release && ln -sf ../usr/lib/os-release /etc/os-release",
+        [f"{NAME} runs Rocky 9.4", "Supported are Debian 12 and 13"],
+    ),
+    "FIPS mode": (
+        f"{OWN_SYS} && mkdir /run/sys/crypto && echo 1 > /run/sys/crypto/fips_enabled",
+        OWN_SYS_GONE,
+        [f"{NAME} runs in FIPS mode", "without fips=1"],
+    ),
+    "vm.max_map_count of a container": (
+        f"{OWN_SYS} && echo 65530 > /run/sys/vm/max_map_count && mount -o remount,bind,ro /proc/sys",
+        OWN_SYS_GONE,
+        [NAME, "vm.max_map_count is 65530, Elasticsearch needs 262144", "cannot be set from inside", "/etc/sysctl.d/"],
+    ),
+    "programs on a file system that runs none": (
+        "mount -t tmpfs -o noexec,size=3g programs /opt",
+        "umount /opt",
+        [NAME, "the folder of all programs is /opt, which is mounted noexec", "/etc/fstab", "mount it anew"],
+    ),
+    "data on a file system that runs no code": (
+        "mkdir /var/lib/elasticsearch && mount -t tmpfs -o noexec,size=5g data /var/lib/elasticsearch",
+        "umount /var/lib/elasticsearch && rmdir /var/lib/elasticsearch",
+        [NAME, "elasticsearch_data_dir is /var/lib/elasticsearch, which is mounted noexec", "choose another folder"],
     ),
     "taken port of Kafka": (
         "systemd-run --quiet --unit=holder --socket-property=ListenStream=9092 true",

@@ -6,6 +6,7 @@ It installs packages and leaves users, so that it comes after the tests that wan
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,23 @@ def bring(bare: BareHost, service: str, certificate: str) -> Path:
     file = bare.folder / "state/requests" / f"{NAME}.{service}.pem"
     file.write_text(certificate)
     return file
+
+
+def test_a_name_longer_than_a_common_name_can_be(bare: BareHost) -> None:
+    name = f"{'login-host.' * 7}example.org"
+    assert len(name) > 64
+    bare.host.check_output("grep -q %s /etc/hosts || echo 192.0.2.1 %s >> /etc/hosts", name, name)
+    made = deploy(bare, pipeline_address=name)
+    assert made.returncode == 0, made.output
+    leaf = x509.load_pem_x509_certificate(bare.host.check_output("cat /etc/login-pipeline/kafka/cert.pem").encode())
+    assert name in leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+        x509.DNSName
+    )
+    assert leaf.subject.rfc4514_string() == f"CN={name[:64]},OU=kafka-broker"
+    # A host whose clock is behind accepts it as well.
+    assert datetime.now(UTC) - leaf.not_valid_before_utc > timedelta(hours=1)
+    again = deploy(bare, pipeline_address=name)
+    assert (again.returncode, again.changed) == (0, 0), again.output
 
 
 def test_a_ca_of_the_owner(bare: BareHost, company: Ca) -> None:

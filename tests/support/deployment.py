@@ -46,6 +46,8 @@ class Deployment:
     extra_ports: list[int]
     elasticsearch_port: int
     transport_port: int
+    kafka_data_dir: str
+    elasticsearch_data_dir: str
     backup_dir: str
     """Empty if no backups are made."""
     metrics_ports: dict[str, int]
@@ -125,9 +127,9 @@ class Tunnel:
 
     def open(self) -> None:
         """Connect, also anew after a reboot. Raises AssertionError after two minutes without a connection."""
-        forwards = [
-            f"-L127.0.0.1:{local}:{self._deployment.pipeline_address}:{port}" for port, local in self._local.items()
-        ]
+        address = self._deployment.pipeline_address
+        target = f"[{address}]" if ":" in address else address
+        forwards = [f"-L127.0.0.1:{local}:{target}:{port}" for port, local in self._local.items()]
         socks = f"-D127.0.0.1:{self._socks}"
         quiet = ["-o", "LogLevel=ERROR"]  # its standard error is read only when it has ended
         options = ["-N", "-S", "none", *quiet, "-o", "ExitOnForwardFailure=yes", socks, *forwards]

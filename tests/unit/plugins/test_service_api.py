@@ -69,3 +69,15 @@ def test_an_answer_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refused, match="403"):
         cluster(A, B).call("GET", "/y")
     assert len(asked) == 1
+
+
+def test_a_proxy_of_the_host_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, object] = {}
+
+    def open_url(url: str, **options: object) -> io.StringIO:
+        told.update(options)
+        return io.StringIO("{}")
+
+    monkeypatch.setattr(service_api, "open_url", open_url)
+    cluster(A).call("GET", "/x")
+    assert told["use_proxy"] is False
