@@ -54,9 +54,13 @@ molecule-spark: setup-test ## The consumer on a Spark cluster of two hosts; no p
 molecule-cluster: setup-test ## The scenario of three hosts, broken, grown and shrunk while events flow
 	tools/test molecule-cluster
 
+.PHONY: test-upgrade
+test-upgrade: setup-test ## From older versions of Kafka and Elasticsearch to the project's own, and back where that is possible
+	tools/test upgrade
+
 .PHONY: test-all
-test-all: setup-test ## All tests, also the long ones: clusters, bundle
-	tools/test lint unit artifact molecule molecule-cluster molecule-spark
+test-all: setup-test ## All tests, also the long ones: upgrade, clusters, bundle
+	tools/test lint unit artifact molecule upgrade molecule-cluster molecule-spark
 	tools/test bundle
 
 .PHONY: soak
