@@ -22,6 +22,10 @@ options:
     description: What an installed version has written. Where it is not there, any version will do.
     type: str
     default: ""
+  writer:
+    description: The version that has written it, if that is known; otherwise it is taken to be the installed one.
+    type: str
+    default: ""
   elasticsearch: {type: str, default: "", description: "For Kibana: the version of Elasticsearch that is wanted."}
 author: The login data pipeline
 """
@@ -45,6 +49,7 @@ def main() -> None:
             "dest": {"type": "path", "required": True},
             "wanted": {"type": "str", "required": True},
             "data": {"type": "str", "default": ""},
+            "writer": {"type": "str", "default": ""},
             "elasticsearch": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
@@ -53,7 +58,8 @@ def main() -> None:
     wanted, data = params["wanted"], params["data"]
     installed = installed_version(Path(params["dest"]))
     try:
-        found = step(params["product"], installed, wanted, data, not data or Path(data).exists())
+        writer = params["writer"] or (installed if not data or Path(data).exists() else "")
+        found = step(params["product"], installed, wanted, data, writer)
         refusal = found.refusal or (misfit(wanted, params["elasticsearch"]) if params["elasticsearch"] else "")
     except ValueError as error:
         module.fail_json(msg=str(error))

@@ -33,21 +33,23 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in found[0].split("."))
 
 
-def step(product: str, installed: str, wanted: str, data: str, written: bool = True) -> Step:
-    """Return the step of a product from the installed version, '' for none, to the wanted one.
+def step(product: str, installed: str, wanted: str, data: str, writer: str) -> Step:
+    """Return the step of a product from the installed version to the wanted one.
 
-    `data` names what the installed version has written; where nothing is `written`, every step is allowed.
+    `data` names what has been written and `writer` the version that did it; where it is '', every step is allowed.
     """
-    if not installed:
-        return Step("first")
-    old, new = numbers(installed), numbers(wanted)
-    if old == new:
-        return Step("same")
-    kind = "back" if new < old else "forward"
-    reason = _back(product, old, data) if kind == "back" else _forward(product, old, new)
-    if not reason or not written:
-        return Step(kind)
-    return Step(kind, f"{product} {installed} -> {wanted} is refused: {reason}")
+    kind = "first"
+    if installed:
+        old, new = numbers(installed), numbers(wanted)
+        kind = "same" if new == old else "forward" if new > old else "back"
+    refusal = _refusal(product, numbers(writer), numbers(wanted), data) if writer else ""
+    return Step(kind, refusal and f"{product} {writer} -> {wanted} is refused: {refusal}")
+
+
+def _refusal(product: str, old: tuple[int, ...], new: tuple[int, ...], data: str) -> str:
+    if new < old:
+        return _back(product, old, data)
+    return _forward(product, old, new) if new > old else ""
 
 
 def _back(product: str, old: tuple[int, ...], data: str) -> str:

@@ -25,7 +25,7 @@ DATA = "/var/lib/some/data"
     ],
 )
 def test_allowed_steps(product: str, installed: str, wanted: str, kind: str) -> None:
-    found = step(product, installed, wanted, DATA)
+    found = step(product, installed, wanted, DATA, installed)
     assert (found.kind, found.refusal) == (kind, "")
 
 
@@ -52,13 +52,18 @@ def test_allowed_steps(product: str, installed: str, wanted: str, kind: str) -> 
     ],
 )
 def test_refused_steps(product: str, installed: str, wanted: str, words: list[str]) -> None:
-    refusal = step(product, installed, wanted, DATA).refusal
+    refusal = step(product, installed, wanted, DATA, installed).refusal
     assert refusal.startswith(f"{product} {installed} -> {wanted} is refused: ")
     assert [word for word in words if word not in refusal] == []
 
 
-def test_where_nothing_is_written_every_step_is_allowed() -> None:
-    assert step("elasticsearch", "8.19.13", "8.9.2", DATA, written=False).refusal == ""
+def test_who_has_written_the_data_decides() -> None:
+    """The version that was put in place last may never have started; the data outlive the software."""
+    assert step("elasticsearch", "8.19.13", "8.9.2", DATA, "").refusal == ""
+    never_started = step("elasticsearch", "8.19.13", "8.9.2", DATA, "8.9.2")
+    assert (never_started.kind, never_started.refusal) == ("back", "")
+    removed = step("elasticsearch", "", "8.9.2", DATA, "8.19.13")
+    assert (removed.kind, "elasticsearch 8.19.13 -> 8.9.2 is refused" in removed.refusal) == ("first", True)
 
 
 @pytest.mark.parametrize("kibana", ["8.19.13", "8.19.2", "8.16.6"])
