@@ -31,8 +31,8 @@ test: setup-test ## All tests: lint, unit, and the molecule scenario on real ser
 	tools/test
 
 .PHONY: test-all
-test-all: setup-test ## 'make test' and all that takes longer: secrets and CA replaced, a backup restored, clusters, bundle
-	tools/test lint unit artifact molecule-all molecule-cluster molecule-spark
+test-all: setup-test ## 'make test' and all that takes longer: secrets and CA replaced, a restore, an upgrade, clusters, bundle
+	tools/test lint unit artifact molecule-all upgrade molecule-cluster molecule-spark
 	tools/test bundle
 
 .PHONY: lint
@@ -58,6 +58,10 @@ molecule-spark: setup-test ## The consumer on a Spark cluster of two hosts; no p
 .PHONY: molecule-cluster
 molecule-cluster: setup-test ## The scenario of three hosts, broken, grown and shrunk while events flow
 	tools/test molecule-cluster
+
+.PHONY: test-upgrade
+test-upgrade: setup-test ## From older versions of Kafka and Elasticsearch to the project's own, and back where that is possible
+	tools/test upgrade
 
 .PHONY: soak
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled

@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import pytest
 from artifact_kit import Play, archive
 
 
@@ -81,3 +82,39 @@ def test_an_interrupted_build_is_made_anew(tmp_path: Path, play: Play) -> None:
     assert play("install", **wanted).returncode == 0
     assert {path.name for path in (tmp_path / "opt" / "current").iterdir()} == {"bin", "libs", ".complete"}
     assert {path.name for path in (tmp_path / "opt").iterdir()} == {"current", build}
+
+
+def test_a_staged_build_lies_beside_the_one_in_use(tmp_path: Path, play: Play) -> None:
+    assert play("install", **release(tmp_path, "1.0")).returncode == 0
+    new = release(tmp_path, "1.1")
+    staged = play("stage", "--check", **new)
+    assert "would unpack kafka 1.1" in staged.text
+    assert len(list((tmp_path / "opt").iterdir())) == 2
+    staged = play("stage", **new)
+    assert staged.returncode == 0, staged.text
+    assert (tmp_path / "opt" / "current" / "libs" / "a.jar").read_text() == "1.0"
+    assert play("stage", **new).changed == 0
+    (tmp_path / "local" / "kafka-1.1.tgz").touch()
+    installed = play("install", **new)
+    assert (installed.facts["changed"], installed.changed) == (True, 1), installed.text
+    assert (tmp_path / "opt" / "current" / "libs" / "a.jar").read_text() == "1.1"
+
+
+@pytest.mark.parametrize(("wanted", "allowed"), [("8.19.13", True), ("8.16.6", False), ("8.17.0", True)])
+def test_a_step_is_told_or_refused(tmp_path: Path, play: Play, wanted: str, allowed: bool) -> None:
+    installed = tmp_path / "opt/8.17.0-0123abcd"
+    installed.mkdir(parents=True)
+    (tmp_path / "opt/current").symlink_to(installed.name)
+    (tmp_path / "data").mkdir()
+    product = {"local": {"version": wanted, "file": "x"}}
+    variables = {
+        "artifact_product": "elasticsearch",
+        "artifact_products": {"elasticsearch": {"upstream": {**product["local"]}, **product}},
+        "artifact_source": "local",
+        "artifact_dest": str(tmp_path / "opt"),
+    }
+    told = play("step", **variables, artifact_data=str(tmp_path / "data"))
+    assert (told.returncode == 0, told.changed) == (allowed, 0), told.text
+    assert allowed or f"elasticsearch 8.17.0 -> {wanted} is refused: {tmp_path}/data was written by 8.17.0" in told.text
+    # Without data there is nothing that another version could not read.
+    assert play("step", **variables, artifact_data=str(tmp_path / "none")).returncode == 0

@@ -257,6 +257,18 @@ HOSTS: dict[str, tuple[str, str, list[Any]]] = {
         "rm -r /var/lib/kafka /etc/systemd/system/kafka.service",
         [NAME, "kafka_node_id is 1, but its data belongs to node 7", "Set kafka_node_id to 7"],
     ),
+    "data of a newer Elasticsearch": (
+        "mkdir -p /opt/elasticsearch/8.99.0-0123abcd /var/lib/elasticsearch/data/_state"
+        " && ln -s 8.99.0-0123abcd /opt/elasticsearch/current",
+        "rm -r /opt/elasticsearch /var/lib/elasticsearch",
+        ["elasticsearch 8.99.0 -> 8.19.13 is refused", "/var/lib/elasticsearch/data/_state was written by 8.99.0"],
+    ),
+    "a checkpoint of a newer Spark": (
+        "mkdir -p /opt/spark/4.99.0-0123abcd /var/lib/login-consumer/checkpoint"
+        " && ln -s 4.99.0-0123abcd /opt/spark/current",
+        "rm -r /opt/spark /var/lib/login-consumer",
+        ["spark 4.99.0 -> 4.2.0 is refused", "move /var/lib/login-consumer/checkpoint away", "nothing is lost"],
+    ),
 }
 
 

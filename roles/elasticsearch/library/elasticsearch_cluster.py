@@ -77,9 +77,17 @@ def missing_nodes(cluster: Cluster, wanted: list[str]) -> list[str]:
     return [f"node {name} is away" for name in wanted if name not in present]
 
 
-def missing_copies(cluster: Cluster) -> list[str]:
+def missing_copies(cluster: Cluster, without: str | None = None) -> list[str]:
+    """Return which copies of shards are missing or moving.
+
+    While nodes differ in their versions, no copy goes from a newer one to an older one: those are not missing that only
+    wait for other nodes to become newer, unless the node `without` may hold the only one.
+    """
     health = cluster.call("GET", "/_cluster/health")
-    if health["status"] == "green" and not health["relocating_shards"]:
+    settled = not health["initializing_shards"] and not health["relocating_shards"]
+    if settled and (
+        health["status"] == "green" or (health["status"] == "yellow" and waits_for_newer(cluster, without))
+    ):
         return []
     return [
         f"the cluster is {health['status']}: {health['unassigned_shards']} shards are without a node, "
@@ -87,12 +95,33 @@ def missing_copies(cluster: Cluster) -> list[str]:
     ]
 
 
+def waits_for_newer(cluster: Cluster, without: str | None) -> bool:
+    nodes = cluster.call("GET", "/_cat/nodes?format=json&h=name,version")
+    versions = {
+        each["name"]: [int(number) for number in each["version"].partition("-")[0].split(".")] for each in nodes
+    }
+    if min(versions.values()) == max(versions.values()) or versions.get(without) == max(versions.values()):
+        return False
+    shards = cluster.call("GET", "/_cat/shards?format=json&h=index,shard,prirep,state")
+    for each in shards:
+        if each["state"] == "UNASSIGNED":
+            copy = {"index": each["index"], "shard": int(each["shard"]), "primary": each["prirep"] == "p"}
+            told = cluster.call("GET", "/_cluster/allocation/explain", copy)
+            refusals = [
+                {decider["decider"] for decider in node.get("deciders", []) if decider["decision"] == "NO"}
+                for node in told["node_allocation_decisions"]
+            ]
+            if not all(found & {"node_version", "same_shard"} for found in refusals):
+                return False
+    return True
+
+
 def hindrances(cluster: Cluster, node: str) -> list[str]:
     """Return why the others cannot do without the node yet."""
     present = roles_of(cluster)
     if node not in present or len(present) == 1:
         return []
-    return missing_copies(cluster)
+    return missing_copies(cluster, without=node)
 
 
 def wait(seconds: float, look: Any) -> list[str]:

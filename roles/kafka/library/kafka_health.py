@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.kafka_admin import (
@@ -56,7 +57,7 @@ voters:
   type: list
   elements: dict
   returned: when Kafka answers
-leader: {description: Id of the controller that leads., type: int, returned: when Kafka answers}
+leader: {description: Id of the controller that leads., type: int, returned: when Kafka answers, also on failure}
 """
 
 SILENCE_S = 15
@@ -78,6 +79,7 @@ def main() -> None:
     sparing = params["but"] is not None
     end = time.monotonic() + params["wait_seconds"]
     told = ["no attempt was made"]
+    quorum: dict[str, Any] = {}
     while True:
         try:
             client = connect(params, SILENCE_S if sparing else max(1.0, end - time.monotonic()))
@@ -85,7 +87,7 @@ def main() -> None:
                 quorum = quorum_of(client)
                 told = faults(params["brokers"], brokers_of(client), partitions_of(client), quorum, params["but"])
             if not told:
-                module.exit_json(changed=False, voters=quorum["voters"], leader=quorum["leader"])
+                module.exit_json(changed=False, **quorum)
         except TimeoutError as error:
             if sparing:
                 module.exit_json(changed=False, msg=f"no broker answers, so none is spared: {error}")
@@ -93,7 +95,7 @@ def main() -> None:
         except (errors.KafkaError, OSError) as error:
             told = [f"{type(error).__name__}: {error}"]
         if time.monotonic() >= end:
-            module.fail_json(msg=f"after {params['wait_seconds']} s: {'; '.join(told)}")
+            module.fail_json(msg=f"after {params['wait_seconds']} s: {'; '.join(told)}", **quorum)
         time.sleep(WAIT_STEP_S)
 
 

@@ -116,3 +116,8 @@ def faults(
         if each["id"] != but and each["behind_ms"] > FOLLOWS_WITHIN_MS
     ]
     return found
+
+
+def features_to_raise(finalized: dict[str, int], wanted: dict[str, int]) -> dict[str, int]:
+    """Return the features whose level is lower than wanted; those that the brokers do not know are left out."""
+    return {name: level for name, level in wanted.items() if finalized.get(name, level) < level}

@@ -6,4 +6,6 @@ from pathlib import Path
 import ansible.module_utils
 
 ROOT = Path(__file__).parents[3]
-ansible.module_utils.__path__ += [str(ROOT / "plugins/module_utils"), str(ROOT / "roles/kafka/module_utils")]
+ansible.module_utils.__path__ += [
+    str(ROOT / folder) for folder in ("plugins/module_utils", "roles/artifact/module_utils", "roles/kafka/module_utils")
+]

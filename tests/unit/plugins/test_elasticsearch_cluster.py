@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from elasticsearch_cluster import ALLOCATION, EXCLUDED, Hopeless, dispensable, drained, founded, left, spared
+from elasticsearch_cluster import ALLOCATION, EXCLUDED, Hopeless, complete, dispensable, drained, founded, left, spared
 
 GREEN = {"status": "green", "unassigned_shards": 0, "initializing_shards": 0, "relocating_shards": 0}
 YELLOW = {**GREEN, "status": "yellow", "unassigned_shards": 2}
@@ -20,6 +20,8 @@ class Cluster:
         self.settings: dict[str, Any] = {}
         self.indices: dict[str, Any] = {}
         self.shards: list[dict[str, str]] = []
+        self.versions: dict[str, str] = {}
+        self.explained: dict[str, Any] = {}
         self.asked: list[str] = []
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -28,9 +30,15 @@ class Cluster:
             self.settings |= (body or {}).get("persistent", {})
             return {}
         if path.startswith("/_cat/nodes"):
-            return [{"name": name, "node.role": roles} for name, roles in self.nodes.items()]
+            versions = [self.versions.get(name, "8.19.13") for name in self.nodes]
+            return [
+                {"name": name, "node.role": roles, "version": version}
+                for (name, roles), version in zip(self.nodes.items(), versions, strict=True)
+            ]
         if path.startswith("/_cat/shards"):
             return self.shards
+        if path.startswith("/_cluster/allocation/explain"):
+            return self.explained[body["index"]]
         if path.startswith("/_cluster/settings"):
             return {"persistent": self.settings}
         return self.health if path.startswith("/_cluster/health") else self.indices
@@ -59,6 +67,46 @@ def test_a_node_is_not_spared_while_copies_are_missing() -> None:
 @pytest.mark.parametrize("nodes", [{"a": "dim", "b": "dim"}, {"c": "dim"}])
 def test_copies_that_are_missing_because_the_node_is_away_or_alone_are_no_hindrance(nodes: dict[str, str]) -> None:
     assert spared(Cluster(nodes, YELLOW), params(), check=True) == ([], [])  # type: ignore[arg-type]
+
+
+def refused_by(*deciders: str) -> dict[str, Any]:
+    """Return why each of two nodes takes no copy, as Elasticsearch explains it."""
+    nodes = [{"deciders": [{"decider": name, "decision": "NO"}]} for name in deciders]
+    return {"node_allocation_decisions": nodes}
+
+
+@pytest.fixture
+def mixed() -> Any:
+    """Node a is newer than the others, and has a shard whose copy no older node takes."""
+    cluster = Cluster(THREE, YELLOW)
+    cluster.versions = {"b": "8.9.2", "c": "8.9.2"}
+    cluster.shards = [
+        {"index": "logins", "shard": "0", "prirep": "p", "state": "STARTED"},
+        {"index": "logins", "shard": "0", "prirep": "r", "state": "UNASSIGNED"},
+    ]
+    cluster.explained = {"logins": refused_by("same_shard", "node_version", "node_version")}
+    return cluster
+
+
+def test_copies_that_wait_for_newer_nodes_are_no_hindrance(mixed: Any) -> None:
+    assert complete(mixed, params(nodes=["a", "b", "c"]), check=False) == ([], [])
+    assert spared(mixed, params(), check=True) == ([], [])
+
+
+def test_a_newer_node_that_may_hold_the_only_copy_is_not_spared(mixed: Any) -> None:
+    assert spared(mixed, params(node="a"), check=True)[1] != []
+
+
+def test_copies_that_are_missing_for_another_reason_are_a_hindrance(mixed: Any) -> None:
+    mixed.explained = {"logins": refused_by("same_shard", "node_version", "disk_threshold")}
+    assert spared(mixed, params(), check=True)[1] != []
+    mixed.explained = {"logins": {"node_allocation_decisions": [{"node_decision": "yes"}]}}
+    assert spared(mixed, params(), check=True)[1] != []
+
+
+def test_copies_that_are_being_built_are_waited_for(mixed: Any) -> None:
+    mixed.health = {**YELLOW, "initializing_shards": 1}
+    assert spared(mixed, params(), check=True)[1] != []
 
 
 def test_nodes_that_are_away_are_named_and_the_others_make_copies_again() -> None:
