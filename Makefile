@@ -50,13 +50,17 @@ test-bundle: setup-test ## Make a bundle, then deploy from it to a bare host wit
 molecule-spark: setup-test ## The consumer on a Spark cluster of two hosts; no part of 'make test'
 	tools/test molecule-spark
 
+.PHONY: molecule-odd
+molecule-odd: setup-test ## The scenario of one host that is odd in many ways: Debian 13, IPv6, umask, language, mounts, proxy
+	tools/test molecule-odd
+
 .PHONY: molecule-cluster
 molecule-cluster: setup-test ## The scenario of three hosts, broken, grown and shrunk while events flow
 	tools/test molecule-cluster
 
 .PHONY: test-all
-test-all: setup-test ## All tests, also the long ones: clusters, bundle
-	tools/test lint unit artifact molecule molecule-cluster molecule-spark
+test-all: setup-test ## All tests, also the long ones: odd host, clusters, bundle
+	tools/test lint unit artifact molecule molecule-odd molecule-cluster molecule-spark
 	tools/test bundle
 
 .PHONY: soak
