@@ -31,8 +31,8 @@ test: setup-test ## All tests: lint, unit, and the molecule scenario on real ser
 	tools/test
 
 .PHONY: test-all
-test-all: setup-test ## 'make test' and all that takes longer: secrets and CA replaced, a restore, an upgrade, clusters, bundle
-	tools/test lint unit artifact molecule-all upgrade molecule-cluster molecule-spark
+test-all: setup-test ## 'make test' and all that takes longer: secrets and CA replaced, a restore, an odd host, an upgrade, clusters, bundle
+	tools/test lint unit artifact molecule-all molecule-odd upgrade molecule-cluster molecule-spark
 	tools/test bundle
 
 .PHONY: lint
@@ -54,6 +54,10 @@ test-bundle: setup-test ## Make a bundle, then deploy from it to a bare host wit
 .PHONY: molecule-spark
 molecule-spark: setup-test ## The consumer on a Spark cluster of two hosts; no part of 'make test'
 	tools/test molecule-spark
+
+.PHONY: molecule-odd
+molecule-odd: setup-test ## The scenario of one host that is odd in many ways: Debian 13, IPv6, umask, language, mounts, proxy
+	tools/test molecule-odd
 
 .PHONY: molecule-cluster
 molecule-cluster: setup-test ## The scenario of three hosts, broken, grown and shrunk while events flow

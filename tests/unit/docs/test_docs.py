@@ -12,6 +12,7 @@ REPOSITORY = Path(__file__).parents[3]
 README = REPOSITORY / "README.md"
 CONTRACT = REPOSITORY / "docs/event-contract.md"
 FAULTS = REPOSITORY / "docs/faults.md"
+HOSTS = REPOSITORY / "docs/hosts.md"
 PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md")), *sorted(REPOSITORY.glob("roles/*/README.md"))]
 
 IN_WORDS = ("none", "name in the inventory")  # defaults that are an empty list or an expression
@@ -55,9 +56,20 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_named_tests_exist(page: Path) -> None:
-    for file, _, name in re.findall(r"`(tests/[\w/]+\.py)(::(\w+))?`", page.read_text()):
+    for file, _, name, _, case in re.findall(r"`(tests/[\w/]+\.py)(::(\w+)(\[([^`]+)\])?)?`", page.read_text()):
         assert (REPOSITORY / file).exists(), file
-        assert not name or f"def {name}(" in (REPOSITORY / file).read_text(), f"{file}::{name}"
+        text = (REPOSITORY / file).read_text()
+        assert not name or f"def {name}(" in text, f"{file}::{name}"
+        assert not case or f'"{case}": (' in text, f"{file}::{name}[{case}]"
+
+
+@pytest.mark.parametrize("page", [FAULTS, HOSTS], ids=lambda page: page.name)
+def test_each_decision_names_what_holds_it(page: Path) -> None:
+    tables = re.findall(r"^\| .+ \| held by \|\n\|[-|]+\n((?:\|.+\n?)+)", page.read_text(), re.MULTILINE)
+    assert tables
+    test = r"`tests/[\w/]+\.py(::\w+(\[[^`]+\])?)?`"
+    for row in "".join(tables).splitlines():
+        assert re.fullmatch(rf"{test}(, {test})* \|", row.rpartition(" | ")[2]), row
 
 
 def test_each_fault_is_documented() -> None:
