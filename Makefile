@@ -22,6 +22,10 @@ demo-down: ## Remove the demo host, its data and its secrets
 status: ## How all hosts of INVENTORY=inventory/demo are, on one screen; exit code 2 of make if something is wrong
 	tools/status $(or $(INVENTORY),inventory/demo)
 
+.PHONY: changes
+changes: ## What a run of site.yml would change on the hosts of INVENTORY=inventory/demo, and where; changes nothing
+	tools/changes $(or $(INVENTORY),inventory/demo)
+
 .PHONY: summary
 summary: ## The demo's status, its URLs and its live counts
 	tools/demo summary

@@ -124,6 +124,7 @@ def test_a_producers_numbers_are_those_of_its_status(pipeline: Pipeline, endpoin
         return int(json.loads(pipeline.host.check_output("login-producer status --json"))["counters"]["acked"])
 
     name = 'login_producer_events_acknowledged_total{service="login-producer"}'
+    pipeline.ledger.wait_for_flow()  # it may have been started just now
     least = acknowledged()
     wait_until(lambda: endpoints.samples("node")[name] > least, "the producer's numbers grow", 30)
     told = endpoints.samples("node")
