@@ -56,8 +56,9 @@ def main() -> None:
         rig = Rig(deployment, tunnel, cleaning)
         rig.set_up()
         results: dict[str, Any] = {"machine": machine.describe(rig), "plan": vars(plan)}
+        beside = machine.Beside(rig)
         results |= curves.measure(rig) if told.curves else _measure(rig, plan, told.only, told.peers)
-        results["machine"]["others"] = machine.others(rig)
+        results["machine"]["beside"] = beside.told()
     results["seconds"] = round(time.time() - began)
     paths.RESULTS.mkdir(parents=True, exist_ok=True)
     (paths.RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")

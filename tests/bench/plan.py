@@ -11,6 +11,7 @@ class Plan:
     """Sizes of one run of the benchmark. Times in seconds."""
 
     rounds: int
+    """0: the warm-up alone, whose numbers are then told."""
     records: int
     """Of one backlog; each contestant takes it once in a round."""
     latency: tuple[tuple[int, float], ...]
@@ -19,6 +20,7 @@ class Plan:
     producer_rounds: int
     producer_records: int
     parser_rounds: int
+    """0: left out."""
     idle: float
     quiet: bool = True
     """Whether its numbers are worth keeping."""
@@ -35,11 +37,11 @@ FULL = Plan(
     idle=60,
 )
 QUICK = Plan(
-    rounds=1,
+    rounds=0,
     records=40_000,
     latency=((1000, 10),),
     latency_warm_up=3,
-    producer_rounds=1,
+    producer_rounds=0,
     producer_records=60_000,
     parser_rounds=0,
     idle=5,

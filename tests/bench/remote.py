@@ -26,7 +26,8 @@ class Remote:
     def __init__(self, deployment: Deployment, unit: str, environment: dict[str, str]) -> None:
         self.unit = unit
         settings = {**environment, "PYTHONPATH": PROGRAMS, "TZ": "UTC", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-        command = ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--unit={unit}", f"--uid={USER}"]
+        command = [] if deployment.ssh_user == "root" else ["sudo", "-n"]
+        command += ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--unit={unit}", f"--uid={USER}"]
         command += ["--property=StateDirectory=login-bench", "--property=LimitNOFILE=65535"]
         command += [f"--setenv={name}={value}" for name, value in settings.items()]
         command += [PYTHON, f"{PROGRAMS}/serve.py"]

@@ -112,8 +112,8 @@ def machine(results: Results) -> Iterator[str]:
     told = results["machine"]
     yield f"{told['processors']}, {told['memory_gb']} GB, {told['system']}, Linux {told['kernel']}; {told['date']}"
     yield "; ".join(f"{name} {build}" for name, build in told["builds"].items()) + f"; {told['java']}"
-    programs = ", ".join(f"{name} {share:.2f}" for name, share in told["others"]["programs"].items())
-    yield f"load at the end {told['others']['load']}; cores taken by what ran beside it: {programs or 'none'}"
+    programs = ", ".join(f"{name} {share:.2f}" for name, share in told["beside"]["programs"].items())
+    yield f"load at the end {told['beside']['load']}; cores taken by what ran beside the host: {programs or 'none'}"
     shares = [each["others"] for name in ("backlog", "producer") for each in results.get(name, {}).values()]
     if shares:
         yield f"during the runs all else took {max(shares):.2f} cores at most (median of a contestant's rounds)"

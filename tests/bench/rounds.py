@@ -27,7 +27,7 @@ class Run:
 def by_turns(names: Sequence[str], rounds: int) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield the number of each round with its order: A B, B A, A B ..., so that none always finds warm caches.
 
-    Round 0 is the warm-up, which does not count.
+    Round 0 is the warm-up, which does not count if there are others.
     """
     for number in range(rounds + 1):
         yield number, names if number % 2 == 0 else names[::-1]
@@ -60,12 +60,12 @@ def compete(
     """Let all run in each round, after `before` was called with its number; return the summary of each."""
     runs: dict[str, list[Run]] = {name: [] for name in names}
     for number, order in by_turns(names, rounds):
-        tell(f"round {number} of {rounds}" if number else "warm-up, which does not count")
+        tell(f"round {number} of {rounds}" if number else "warm-up")
         before(number)
         for name in order:
             done = run(name)
             tell(f"  {name:<16}{done.rate:>10,.0f} /s   CPU s per 100,000: {_told(done)}")
-            if number:
+            if number or not rounds:
                 runs[name].append(done)
     return {name: summary(each) for name, each in runs.items()}
 

@@ -59,11 +59,11 @@ def documents(told: DataFrame, job: Job, late: bool = True) -> DataFrame:
 
 
 def bulk_lines(found: DataFrame, index: str) -> DataFrame:
-    """Return documents as the lines of bulk requests, in the column `line`."""
+    """Return documents as the lines of bulk requests, in the binary column `line`."""
     from pyspark.sql import functions as f
 
     action = f.concat(f.lit(f'{{"index":{{"_index":"{index}","_id":"'), f.col("event.id"), f.lit('"}}\n'))
-    return found.select(f.concat(action, f.to_json(f.struct("*")), f.lit("\n")).alias("line"))
+    return found.select(f.concat(action, f.to_json(f.struct("*")), f.lit("\n")).cast("binary").alias("line"))
 
 
 def counts(told: DataFrame, watermark: str = "") -> DataFrame:

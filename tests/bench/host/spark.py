@@ -85,10 +85,10 @@ def in_threads(work: Callable[[pa.RecordBatch], T], batches: Batches) -> Iterato
 
 
 def send_lines(job: Job, batches: Batches) -> Iterator[pa.RecordBatch]:
-    """Send the column `line`, each with a whole action, in bulks as large as the consumer's."""
+    """Send the binary column `line`, each with a whole action, in bulks as large as the consumer's."""
 
     def write(batch: pa.RecordBatch) -> None:
-        lines = [line.encode() for line in batch.column("line").to_pylist()]
+        lines = batch.column("line").to_pylist()
         for part in in_bulks(lines, job.elasticsearch.bulk_bytes):
             send_body(job.client(), b"".join(lines[part]))
 

@@ -19,7 +19,7 @@ MACHINE = {
     "date": "2026-11-26",
     "builds": {"kafka": "4.4.0-1"},
     "java": "17",
-    "others": {"load": [0.1, 0.1, 0.1], "programs": {"cron": 0.01}},
+    "beside": {"load": [0.1, 0.1, 0.1], "programs": {"cron": 0.01}},
 }
 
 

@@ -53,8 +53,7 @@ def pass_through(job: Job) -> None:
     """Let Spark bring the prepared documents from Kafka to Elasticsearch as they are."""
 
     def each_batch(frame: DataFrame, _: int) -> None:
-        lines = frame.selectExpr("CAST(value AS STRING) AS line")
-        run(lines.mapInArrow(partial(send_lines, job), "done LONG"))
+        run(frame.selectExpr("value AS line").mapInArrow(partial(send_lines, job), "done LONG"))
         job.refresh()
 
     begin(source(job, spark()), each_batch).awaitTermination()

@@ -7,13 +7,12 @@ from itertools import islice
 
 from job import Job
 from kafka import KafkaProducer
-from login_common.settings import KafkaSettings
 from login_producer.sources.synthetic import live_events
 
 
 def send(job: Job) -> None:
     """Send `records` made-up logins."""
-    client = KafkaProducer(**KafkaSettings.client_config(job.kafka))
+    client = KafkaProducer(**job.kafka.client_config())
     for event in islice(live_events(1, 500), job.more["records"]):
         client.send(job.kafka.topic, value=event.value, key=event.key)
     client.flush()

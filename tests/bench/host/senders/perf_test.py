@@ -26,7 +26,7 @@ def send(job: Job) -> dict[str, float]:
         options.write_text(_options(job))
         count = str(job.more["records"])
         told = ["--topic", job.kafka.topic, "--num-records", count, "--throughput", "-1"]
-        told += ["--payload-file", str(payloads), "--producer.config", str(options)]
+        told += ["--payload-file", str(payloads), "--command-config", str(options)]
         java = str(Path(os.environ["JAVA_HOME"], "bin/java"))
         done = subprocess.run(
             [java, "-Xmx256m", "-cp", _JARS, _MAIN, *told], capture_output=True, text=True, check=False
