@@ -53,12 +53,20 @@ class Beside:
         """Return the ticks used so far by process and program."""
         used = {}
         for process in Path("/proc").glob("[0-9]*"):
+            if _namespace(process) == self._host:
+                continue
             try:
-                if str((process / "ns/pid").readlink()) == self._host:
-                    continue
                 name = (process / "comm").read_text().strip()
                 fields = (process / "stat").read_text().rpartition(")")[2].split()
             except OSError:  # it has just ended
                 continue
             used[process.name, name] = int(fields[11]) + int(fields[12])
         return used
+
+
+def _namespace(process: Path) -> str:
+    """Return what tells the processes of a container from others; nothing if it may not be known."""
+    try:
+        return str((process / "ns/pid").readlink())
+    except OSError:
+        return ""

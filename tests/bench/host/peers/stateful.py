@@ -29,6 +29,8 @@ def backlog(job: Job) -> None:
 def follow(job: Job) -> None:
     """Start to take what comes from now on."""
     _running.extend(_begin(job, follow=True))
+    for query in _running:
+        query.processAllAvailable()  # it knows then where it begins
 
 
 def stop(_: Job) -> None:
