@@ -64,11 +64,11 @@ soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats
 	tools/test soak --minutes=$(or $(MINUTES),10) $(if $(SEED),--seed=$(SEED))
 
 .PHONY: bench
-bench: setup-test ## Measure INVENTORY=inventory/demo beside what people would use instead, 20 minutes: docs/performance.md
+bench: setup-test ## Measure INVENTORY=inventory/demo beside what people would use instead, sized for 20 minutes: docs/performance.md
 	python tests/bench/bench.py --inventory $(or $(INVENTORY),inventory/demo)
 
 .PHONY: bench-quick
-bench-quick: setup-test ## The same in 3 minutes, to see that it works: too short for numbers to keep
+bench-quick: setup-test ## The same, sized for 3 minutes, to see that it works: too short for numbers to keep
 	python tests/bench/bench.py --inventory $(or $(INVENTORY),inventory/demo) --quick
 
 .PHONY: bench-curves

@@ -61,7 +61,10 @@ class Rig:
 
     def set_up(self) -> None:
         """Let nothing send, and the consumer have taken all."""
-        self._cleaning.callback(self._clean_up)
+        # The last comes first, and each comes whatever has become of the others. What stays are the benchmark's records,
+        # which are ordinary ones.
+        for undo in (self._drop_key, self.drop_topics, self._drop_indices, self._drop_files, self._start, self._close):
+            self._cleaning.callback(undo)
         self.pipeline.systemctl("stop", *SENDERS)
         self.pipeline.start_consumer()
         self.ledger.settled()
@@ -73,15 +76,18 @@ class Rig:
         told = self.elastic.security.create_api_key(name="bench", role_descriptors=role, expiration="1d")
         self._api_key = told["encoded"]
 
-    def _clean_up(self) -> None:
-        """Leave nothing of the benchmark's own but its records, which are ordinary ones; have all services running."""
+    def _close(self) -> None:
         for remote in self._remotes.values():
             remote.close()
+
+    def _start(self) -> None:
         self.resume()
         self.pipeline.systemctl("start", *UNITS)
+
+    def _drop_files(self) -> None:
         self.pipeline.host.check_output("rm -rf /var/lib/login-bench /var/lib/login-consumer/spark/login-bench-*")
-        self._drop_indices()
-        self.drop_topics()
+
+    def _drop_key(self) -> None:
         self.elastic.security.invalidate_api_key(name="bench")
 
     def pause(self) -> None:
