@@ -36,7 +36,7 @@ SECTIONS = ("backlog", "parsers", "latency", "producer", "rest")
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--inventory", type=Path, default=paths.ROOT / "inventory/demo")
-    parser.add_argument("--quick", action="store_true", help="sized for 3 minutes, to see that it works: no numbers to keep")
+    parser.add_argument("--quick", action="store_true", help="sized for 3 minutes: no numbers to keep")
     parser.add_argument("--curves", action="store_true", help="only how the cost of an event grows with their number")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION", help=str(SECTIONS))
     parser.add_argument("--peers", nargs="+", choices=backlog.CONTESTANTS, default=list(backlog.CONTESTANTS))

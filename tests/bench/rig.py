@@ -61,8 +61,7 @@ class Rig:
 
     def set_up(self) -> None:
         """Let nothing send, and the consumer have taken all."""
-        # The last comes first, and each comes whatever has become of the others. What stays are the benchmark's records,
-        # which are ordinary ones.
+        # The last comes first, and each comes whatever has become of the others. The records stay: they are ordinary.
         for undo in (self._drop_key, self.drop_topics, self._drop_indices, self._drop_files, self._start, self._close):
             self._cleaning.callback(undo)
         self.pipeline.systemctl("stop", *SENDERS)
