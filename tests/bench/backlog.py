@@ -8,7 +8,7 @@ from typing import Any
 
 from plan import Plan
 from rig import DOCUMENTS, EVENTS, WINDOWS, Rig
-from rounds import Run, compete
+from rounds import LeftOut, Run, compete
 
 SPARK_3 = "/opt/login-bench-spark/current"
 
@@ -86,10 +86,12 @@ def _check(rig: Rig, one: Contestant, records: int) -> None:
     """See that the work was done: a contestant that leaves something out is no measure."""
     rig.elastic.indices.refresh(index=[EVENTS, WINDOWS])
     found = rig.elastic.count(index=EVENTS)["count"]
-    assert found == records, f"{one.title}: {found} events of {records} records"
+    if found != records:
+        raise LeftOut(f"{found} events of {records} records")
     if one.windows:
         counted = rig.ledger.sum_of(WINDOWS, "count")
-        assert counted == records, f"{one.title}: {counted} counted of {records} records"
+        if counted != records:
+            raise LeftOut(f"{counted} counted of {records} records")
 
 
 def parsers(rig: Rig, plan: Plan) -> dict[str, Any]:

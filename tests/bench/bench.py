@@ -27,6 +27,7 @@ from deployment import Deployment, Tunnel
 from plan import FULL, QUICK, Plan
 from playbook import run_playbook
 from rig import Rig
+from rounds import LeftOut
 
 import report
 
@@ -64,11 +65,13 @@ def main() -> None:
     (paths.RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
     report.tell(results)
     print(f"\n{results['seconds']} s; all numbers: {paths.RESULTS / name}.json")
+    if failed := report.failures(results):
+        sys.exit(f"bench: {', '.join(failed)} failed, so that the comparison is not whole; why is told above")
 
 
 def _measure(rig: Rig, plan: Plan, sections: list[str], peers: list[str]) -> dict[str, Any]:
     rig.make_topics()
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"failed": {}}
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "backlog": lambda: backlog.measure(rig, plan, peers),
         "parsers": lambda: backlog.parsers(rig, plan) if plan.parser_rounds else {},
@@ -79,7 +82,11 @@ def _measure(rig: Rig, plan: Plan, sections: list[str], peers: list[str]) -> dic
     for section, measure in measures.items():
         if section in sections:
             print(f"\n==> {section}", flush=True)
-            found[section] = measure()
+            try:
+                found[section] = measure()
+            except LeftOut as why:  # the other parts are worth keeping
+                found["failed"][section] = str(why)
+                print(f"HAS FAILED: {why}", flush=True)
     return found
 
 

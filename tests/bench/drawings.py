@@ -29,7 +29,9 @@ def drawn(results: dict[str, Any]) -> dict[str, str]:
 
 
 def _throughput(section: dict[str, Any]) -> Chart:
-    names = sorted((name for name in CONTESTANTS if name in section), key=lambda name: -section[name]["rate"])
+    names = sorted(
+        (name for name in CONTESTANTS if "rate" in section.get(name, {})), key=lambda name: -section[name]["rate"]
+    )
     rates = [section[name]["rate"] for name in names]
 
     def draw(axes: Axes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,11 @@ class Beside:
 
         Programs that have ended meanwhile are not among them; what all took together is measured for each run.
         """
-        cores: Counter[str] = Counter()
+        cores: defaultdict[str, float] = defaultdict(float)
         for key, ticks in self._used().items():
             cores[key[1]] += (ticks - self._before.get(key, 0)) / _TICKS / (time.monotonic() - self._began)
-        busiest = {name: round(share, 3) for name, share in cores.most_common(_SHOWN) if share >= 0.01}
+        ordered = sorted(cores.items(), key=lambda each: -each[1])[:_SHOWN]
+        busiest = {name: round(share, 3) for name, share in ordered if share >= 0.01}
         return {"load": [round(each, 2) for each in os.getloadavg()], "programs": busiest}
 
     def _used(self) -> dict[tuple[str, str], int]:

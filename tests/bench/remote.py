@@ -10,13 +10,14 @@ import tempfile
 from typing import Any
 
 from deployment import Deployment
+from rounds import LeftOut
 
 PROGRAMS = "/opt/login-bench/host"
 PYTHON = "/opt/login-bench/current/bin/python"
 USER = "login-consumer"  # may read the settings and the secrets that the jobs need
 
 
-class JobFailed(Exception):
+class JobFailed(LeftOut):
     """A job on the host has failed; the text is what it said."""
 
 
@@ -58,6 +59,11 @@ class Remote:
         if "error" in answer:
             raise JobFailed(f"{self.unit}, {call}:\n{answer['error']}\n{self._said()}")
         return answer
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked for more."""
+        return self._process.poll() is None
 
     def close(self) -> None:
         """End it."""

@@ -58,13 +58,16 @@ def targets(results: Results) -> Iterator[list[str]]:
 def rates(section: dict[str, Any], titles: dict[str, str], first: str) -> Iterator[list[str]]:
     """Yield the rows of the table of who did how much; ratios are `first`'s to each."""
     for name, title in titles.items():
-        if each := section.get(name):
+        each = section.get(name, {})
+        if "failed" in each:
+            yield [title, "**failed**", "", "", ""]
+        elif each:
             services = "".join(f", {unit} {used:.2f}" for unit, used in each["cpu"].items())
             yield [
                 title,
                 f"{each['rate']:,.0f}",
                 f"{each['lowest']:,.0f} - {each['highest']:,.0f}",
-                f"{section[first]['rate'] / each['rate']:.2f}",
+                f"{section[first]['rate'] / each['rate']:.2f}" if "rate" in section[first] else "",
                 f"{each['cpu_all']:.2f}{services.replace('login-bench-', '')}",
             ]
 
@@ -114,9 +117,17 @@ def machine(results: Results) -> Iterator[str]:
     yield "; ".join(f"{name} {build}" for name, build in told["builds"].items()) + f"; {told['java']}"
     programs = ", ".join(f"{name} {share:.2f}" for name, share in told["beside"]["programs"].items())
     yield f"load at the end {told['beside']['load']}; cores taken by what ran beside the host: {programs or 'none'}"
-    shares = [each["others"] for name in ("backlog", "producer") for each in results.get(name, {}).values()]
+    found = [each for name in ("backlog", "producer") for each in results.get(name, {}).values()]
+    shares = [each["others"] for each in found if "others" in each]
     if shares:
         yield f"during the runs all else took {max(shares):.2f} cores at most (median of a contestant's rounds)"
+
+
+def failures(results: Results) -> dict[str, str]:
+    """Return why contestants or whole parts have failed, by their names."""
+    sections = [results.get(name, {}) for name in TABLES]
+    found = {name: each["failed"] for section in sections for name, each in section.items() if "failed" in each}
+    return found | results.get("failed", {})
 
 
 def tell(results: Results) -> None:
@@ -129,6 +140,8 @@ def tell(results: Results) -> None:
         print(f"\n{title}")
         for row in [head, *rows]:
             print("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for name, why in failures(results).items():
+        print(f"\n{name} HAS FAILED: {why}")
     if not results.get("plan", {}).get("quiet", True):
         print("\nA quick run: it shows that all works, and is too short for numbers to keep.")
 

@@ -110,7 +110,9 @@ class Rig:
         return Sample(float(moment), seconds, (sum(busy) - idle) / _TICKS)
 
     def remote(self, name: str, spark_home: str = "/opt/spark/current") -> Remote:
-        """Return a process on the host, begun at first use."""
+        """Return a process on the host, begun at first use, and anew if it has ended."""
+        if name in self._remotes and not self._remotes[name].alive:
+            self._remotes.pop(name).close()
         if name not in self._remotes:
             lines = self.pipeline.host.check_output("cat /usr/local/bin/login-consumer").splitlines()
             exports = next(line for line in lines if line.startswith("export ")).removeprefix("export ").split()

@@ -24,6 +24,10 @@ class Run:
         return self.records / self.seconds
 
 
+class LeftOut(Exception):
+    """A contestant has failed and takes no part any more; the text says why."""
+
+
 def by_turns(names: Sequence[str], rounds: int) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield the number of each round with its order: A B, B A, A B ..., so that none always finds warm caches.
 
@@ -57,17 +61,28 @@ def compete(
     run: Callable[[str], Run],
     tell: Callable[[str], None] = print,
 ) -> dict[str, dict[str, Any]]:
-    """Let all run in each round, after `before` was called with its number; return the summary of each."""
+    """Let all run in each round, after `before` was called with its number; return the summary of each.
+
+    One whose run raises LeftOut is left out from then on, and has `failed` instead of a summary.
+    """
     runs: dict[str, list[Run]] = {name: [] for name in names}
+    failed: dict[str, str] = {}
     for number, order in by_turns(names, rounds):
         tell(f"round {number} of {rounds}" if number else "warm-up")
         before(number)
         for name in order:
-            done = run(name)
+            if name in failed:
+                continue
+            try:
+                done = run(name)
+            except LeftOut as why:
+                failed[name] = str(why)
+                tell(f"  {name:<16}HAS FAILED: {why}")
+                continue
             tell(f"  {name:<16}{done.rate:>10,.0f} /s   CPU s per 100,000: {_told(done)}")
             if number or not rounds:
                 runs[name].append(done)
-    return {name: summary(each) for name, each in runs.items()}
+    return {name: {"failed": failed[name]} if name in failed else summary(each) for name, each in runs.items()}
 
 
 def _told(run: Run) -> str:

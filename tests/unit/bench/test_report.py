@@ -63,7 +63,7 @@ def test_results_come_between_their_marks(tmp_path: Path, monkeypatch: pytest.Mo
     points = [{"at": 10, "cpu": 2.0, "rate": 3}, {"at": 5000, "cpu": 2.5, "rate": 3}]
     results = {
         "machine": MACHINE,
-        "backlog": {"consumer": contestant(50_000), "stateful": contestant(20_000)},
+        "backlog": {"consumer": contestant(50_000), "stateful": contestant(20_000), "quix": {"failed": "why"}},
         "curves": {"keys": points},
     }
     report.document(results)
@@ -71,6 +71,7 @@ def test_results_come_between_their_marks(tmp_path: Path, monkeypatch: pytest.Mo
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
     assert "| two stateful Spark queries | 20,000 | 20,000 - 20,000 | 2.50 |" in text
     assert "2.50x | met |" in text
+    assert "| quix-streams | **failed** |" in text and report.failures(results) == {"quix": "why"}
     for name in ("throughput", "keys"):
         assert f"(images/performance-{name}.svg)" in text
         assert (tmp_path / f"performance-{name}.svg").read_text().startswith("<svg")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from rounds import Run, by_turns, compete, percentiles, summary
+from rounds import LeftOut, Run, by_turns, compete, percentiles, summary
 
 
 def test_the_order_is_turned_around_in_every_round_after_the_warm_up() -> None:
@@ -51,3 +51,19 @@ def test_percentiles_are_in_milliseconds() -> None:
 def test_no_mark_at_all_is_no_result() -> None:
     with pytest.raises(IndexError):
         percentiles([])
+
+
+def test_one_that_fails_is_left_out_and_told() -> None:
+    asked: list[str] = []
+    told: list[str] = []
+
+    def run(name: str) -> Run:
+        asked.append(name)
+        if name == "b":
+            raise LeftOut("9 events of 10")
+        return Run(10, 1.0, {}, 0.0)
+
+    found = compete(["a", "b"], 2, lambda _: None, run, told.append)
+    assert asked == ["a", "b", "a", "a"]
+    assert found["b"] == {"failed": "9 events of 10"} and found["a"]["rate"] == 10
+    assert any("b" in line and "9 events of 10" in line for line in told)
