@@ -10,17 +10,12 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.kafka_admin import ACCESS, connect
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kafka_admin import ACCESS, connected
 
-try:
+with contextlib.suppress(ImportError):  # need_kafka says so
     from ansible.module_utils.kafka_users import acls_of
-    from kafka import errors
     from kafka.admin import ConfigResource, ConfigResourceType
-
-    HAVE_KAFKA = True
-except ImportError:
-    HAVE_KAFKA = False
 
 DOCUMENTATION = r"""
 module: kafka_description
@@ -66,13 +61,9 @@ def described(client: Any) -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ACCESS, supports_check_mode=True)
-    if not HAVE_KAFKA:
-        module.fail_json(msg=missing_required_lib("kafka-python"))
-    try:
-        with contextlib.closing(connect(module.params, WAIT_S)) as client:
-            module.exit_json(changed=False, described=described(client))
-    except (TimeoutError, errors.KafkaError) as error:
-        module.fail_json(msg=f"{type(error).__name__}: {error}")
+    with connected(module, WAIT_S) as client:
+        told = described(client)
+    module.exit_json(changed=False, described=told)
 
 
 if __name__ == "__main__":

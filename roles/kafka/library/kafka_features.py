@@ -7,18 +7,9 @@ Runs where kafka_resources does, and reaches the cluster in the same way.
 
 from __future__ import annotations
 
-import contextlib
-
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.kafka_admin import ACCESS, connect, features_to_raise
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kafka_admin import ACCESS, connected, features_to_raise
 from ansible.module_utils.service_api import outcome
-
-try:
-    from kafka import errors
-
-    HAVE_KAFKA = True
-except ImportError:
-    HAVE_KAFKA = False
 
 DOCUMENTATION = r"""
 module: kafka_features
@@ -46,20 +37,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={**ACCESS, "levels": {"type": "dict", "required": True}}, supports_check_mode=True
     )
-    if not HAVE_KAFKA:
-        module.fail_json(msg=missing_required_lib("kafka-python"))
     wanted = {name: int(level) for name, level in module.params["levels"].items()}
-    try:
-        with contextlib.closing(connect(module.params, WAIT_S)) as client:
-            told = {name: each.get("finalized", (0, 0))[1] for name, each in client.describe_features().items()}
-            raised = features_to_raise(told, wanted)
-            if raised and not module.check_mode:
-                answers = client.update_features(raised)
-                refused = [f"{name}: {answer}" for name, answer in answers.items() if answer != "OK"]
-                if refused:
-                    module.fail_json(msg=f"Kafka refuses to finalize {'; '.join(refused)}")
-    except (TimeoutError, errors.KafkaError) as error:
-        module.fail_json(msg=f"{type(error).__name__}: {error}")
+    with connected(module, WAIT_S) as client:
+        told = {name: each.get("finalized", (0, 0))[1] for name, each in client.describe_features().items()}
+        raised = features_to_raise(told, wanted)
+        if raised and not module.check_mode:
+            answers = client.update_features(raised)
+            refused = [f"{name}: {answer}" for name, answer in answers.items() if answer != "OK"]
+            if refused:
+                module.fail_json(msg=f"Kafka refuses to finalize {'; '.join(refused)}")
     module.exit_json(**outcome([f"{name} {told[name]} -> {level}" for name, level in sorted(raised.items())]))
 
 

@@ -12,23 +12,20 @@ import contextlib
 import time
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kafka_admin import (
     ACCESS,
     WAIT_STEP_S,
     brokers_of,
     connect,
     faults,
+    need_kafka,
     partitions_of,
     quorum_of,
 )
 
-try:
+with contextlib.suppress(ImportError):  # need_kafka says so
     from kafka import errors
-
-    HAVE_KAFKA = True
-except ImportError:
-    HAVE_KAFKA = False
 
 DOCUMENTATION = r"""
 module: kafka_health
@@ -73,8 +70,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if not HAVE_KAFKA:
-        module.fail_json(msg=missing_required_lib("kafka-python"))
+    need_kafka(module)
     params = module.params
     sparing = params["but"] is not None
     end = time.monotonic() + params["wait_seconds"]

@@ -12,17 +12,13 @@ import contextlib
 import time
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.kafka_admin import ACCESS, WAIT_STEP_S, brokers_of, connect, partitions_of
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kafka_admin import ACCESS, WAIT_STEP_S, brokers_of, connected, partitions_of
 from ansible.module_utils.kafka_spread import spread
 from ansible.module_utils.service_api import outcome
 
-try:
-    from kafka import TopicPartition, errors
-
-    HAVE_KAFKA = True
-except ImportError:
-    HAVE_KAFKA = False
+with contextlib.suppress(ImportError):  # need_kafka says so
+    from kafka import TopicPartition
 
 DOCUMENTATION = r"""
 module: kafka_partitions
@@ -132,14 +128,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if not HAVE_KAFKA:
-        module.fail_json(msg=missing_required_lib("kafka-python"))
-    try:
-        with contextlib.closing(connect(module.params, ANSWER_S)) as client:
-            changes = run(client, module.params, module.check_mode)
-    except (errors.KafkaError, OSError, ValueError) as error:
-        # TimeoutError is an OSError.
-        module.fail_json(msg=f"{type(error).__name__}: {error}" if isinstance(error, errors.KafkaError) else str(error))
+    with connected(module, ANSWER_S) as client:
+        changes = run(client, module.params, module.check_mode)
     module.exit_json(**outcome(changes))
 
 

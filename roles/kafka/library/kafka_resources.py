@@ -13,13 +13,12 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.kafka_admin import ACCESS, connect, quorum_of
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kafka_admin import ACCESS, connected, quorum_of
 from ansible.module_utils.service_api import outcome
 
-try:
+with contextlib.suppress(ImportError):  # need_kafka says so
     from ansible.module_utils.kafka_users import Rejected, acls_of, unwanted_changes, user_changes
-    from kafka import errors
     from kafka.admin import (
         ACL,
         ACLOperation,
@@ -30,10 +29,6 @@ try:
         ResourcePattern,
         ResourceType,
     )
-
-    HAVE_KAFKA = True
-except ImportError:
-    HAVE_KAFKA = False
 
 DOCUMENTATION = r"""
 module: kafka_resources
@@ -161,14 +156,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if not HAVE_KAFKA:
-        module.fail_json(msg=missing_required_lib("kafka-python"))
     params = module.params
-    try:
-        client = connect(params, params["wait_seconds"], params["brokers"])
-    except TimeoutError as error:
-        module.fail_json(msg=str(error))
-    with contextlib.closing(client):
+    with connected(module, params["wait_seconds"], params["brokers"]) as client:
         try:
             changes = (
                 topic_changes(client, params["topics"], module.check_mode)
@@ -177,10 +166,6 @@ def main() -> None:
                 + unwanted_changes(client, params, module.check_mode)
             )
             voters = quorum_of(client)["voters"]
-        except errors.KafkaError as error:
-            module.fail_json(msg=f"{type(error).__name__}: {error}")
-        except ValueError as error:
-            module.fail_json(msg=str(error))
         except Rejected as error:
             module.fail_json(msg=str(error), rejected=True)
     module.exit_json(**outcome(changes), voters=voters)

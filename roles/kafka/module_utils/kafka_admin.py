@@ -7,10 +7,17 @@ import base64
 import contextlib
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
-with contextlib.suppress(ImportError):  # the modules say so
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
     from kafka import KafkaAdminClient, errors
+
+    HAVE_KAFKA = True
+except ImportError:
+    HAVE_KAFKA = False
 
 ACCESS: dict[str, Any] = {
     "bootstrap_servers": {"type": "list", "elements": "str", "required": True},
@@ -22,6 +29,25 @@ ACCESS: dict[str, Any] = {
 
 WAIT_STEP_S = 1.0  # between two looks
 FOLLOWS_WITHIN_MS = 10_000  # a controller that was not up to date for so long does not follow
+
+
+def need_kafka(module: AnsibleModule) -> None:
+    """End the module if the Python that runs it has no Kafka client."""
+    if not HAVE_KAFKA:
+        module.fail_json(msg=missing_required_lib("kafka-python"))
+
+
+@contextlib.contextmanager
+def connected(module: AnsibleModule, seconds: float, brokers: int = 1) -> Iterator[Any]:
+    """Give an admin client once so many brokers have joined. What then goes wrong ends the module with its cause."""
+    need_kafka(module)
+    try:
+        with contextlib.closing(connect(module.params, seconds, brokers)) as client:
+            yield client
+    except errors.KafkaError as error:
+        module.fail_json(msg=f"{type(error).__name__}: {error}")
+    except (OSError, ValueError) as error:  # TimeoutError is an OSError
+        module.fail_json(msg=str(error))
 
 
 def connect(params: dict[str, Any], seconds: float, brokers: int = 1) -> Any:
