@@ -67,6 +67,11 @@ def setting(cluster: Cluster, name: str) -> str | None:
     return cluster.call("GET", "/_cluster/settings?flat_settings=true")["persistent"].get(name)
 
 
+def excluded_but(cluster: Cluster, node: str) -> list[str]:
+    """Return the other nodes from which shards are kept away."""
+    return [name for name in (setting(cluster, EXCLUDED) or "").split(",") if name and name != node]
+
+
 def roles_of(cluster: Cluster) -> dict[str, str]:
     """Return the nodes that are there, with the letters of their roles."""
     return {each["name"]: each["node.role"] for each in cluster.call("GET", "/_cat/nodes?format=json&h=name,node.role")}
@@ -182,8 +187,7 @@ def drained(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list
     node = params["node"]
     if check:
         return [f"the shards of {node} move to other nodes"], []
-    names = [name for name in (setting(cluster, EXCLUDED) or "").split(",") if name and name != node]
-    changes = setting_change(cluster, EXCLUDED, ",".join([*names, node]))
+    changes = setting_change(cluster, EXCLUDED, ",".join([*excluded_but(cluster, node), node]))
     found = wait(params["wait_seconds"], lambda: shards_on(cluster, node))
     if not found and "m" in roles_of(cluster).get(node, ""):
         cluster.call("POST", f"/_cluster/voting_config_exclusions?node_names={node}&timeout={VOTE_S}s")
@@ -203,8 +207,7 @@ def left(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[st
     found = wait(params["wait_seconds"], lambda: [f"{node} is still there"] if node in roles_of(cluster) else [])
     if found or check:
         return [], found
-    names = [name for name in (setting(cluster, EXCLUDED) or "").split(",") if name and name != node]
-    changes = setting_change(cluster, EXCLUDED, ",".join(names) or None)
+    changes = setting_change(cluster, EXCLUDED, ",".join(excluded_but(cluster, node)) or None)
     # All of them: those of nodes that left earlier are of no use either.
     cluster.call("DELETE", "/_cluster/voting_config_exclusions?wait_for_removal=false")
     return [*changes, f"{node} is forgotten"], []
