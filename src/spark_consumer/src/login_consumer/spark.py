@@ -58,6 +58,8 @@ def session(
         # not /tmp: cleaners empty it, and it may be mounted noexec, where zstd and lz4 cannot load their code
         "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={scratch} {every_jvm}",
         "spark.executor.extraJavaOptions": every_jvm,  # the same path there: executors need this very installation
+        # Looked for at each start, though nothing is fetched: by default in a home, which no service has (Java 21: '?')
+        "spark.jars.ivy": str(scratch / "ivy"),
         "spark.ui.enabled": str(spark.ui).lower(),
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
@@ -79,10 +81,11 @@ def session(
     for key, value in (options | spark.conf | dict(more or {})).items():
         builder = builder.config(key, value)
     from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkRuntimeError
 
     try:
         return builder.getOrCreate()
-    except Py4JError as error:
+    except (Py4JError, PySparkRuntimeError) as error:  # the second: the JVM has ended, and has said why
         raise SparkFailed(_why_not_started(spark, str(error))) from None
 
 
