@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -112,6 +113,19 @@ def test_what_java_unpacks_to_compress_runs(compression: Callable[[str], None], 
         assert pipeline.audit()["balanced"]
     for unit in ("kafka", "login-consumer"):
         assert pipeline.property(unit, "NRestarts") == "0"
+
+
+def test_the_exporter_of_elasticsearch_tells_how_it_is(host: Host, deployment: Deployment) -> None:
+    """Only Debian 13 has one that knows TLS and passwords."""
+    ask = f"curl -sS --fail --noproxy '*' --cacert /etc/login-pipeline/ca.pem https://[{deployment.pipeline_address}]:9114/metrics"
+    assert host.run(ask).rc == 22, "without a password nothing is told"
+    login = f'user = "prometheus:{deployment.secrets["metrics_password"]}"'
+    told = host.check_output("printf %s " + shlex.quote(login) + f" | {ask} --config -").splitlines()
+    green = [
+        line for line in told if line.startswith("elasticsearch_cluster_health_status{") and 'color="green"' in line
+    ]
+    assert [line.rpartition(" ")[2] for line in green] == ["1"], green
+    assert any(line.startswith("elasticsearch_indices_docs{") for line in told)
 
 
 def test_the_report_is_written(host: Host) -> None:
