@@ -31,6 +31,7 @@ SCHEMA = 1
 ECS_VERSION = "8.17.0"
 
 _HOUR_MS = 3_600_000
+_KEPT_CHARACTERS = 512
 
 
 class Topic(NamedTuple):
@@ -148,7 +149,7 @@ def _core_source(event: Event, identity: str, origin: Origin, late: bool, ingest
     source = b'{"@timestamp":"%b","event":{"id":%b,"ingested":"%b",%b%b%b%b,"login":{%b' % (
         iso(event.timestamp).encode(),
         orjson.dumps(identity),
-        iso(ingested).encode(),
+        _moment(ingested),
         _outcome(event.outcome),
         b',"reason":%b}' % orjson.dumps(event.reason) if event.reason else b"}",
         b',"user":{"id":%b}' % orjson.dumps(event.user_id) if event.user_id else b"",
@@ -205,22 +206,37 @@ def _outcome(outcome: str) -> bytes:
     return b'"kind":"event","category":["authentication"],"type":["start"],"outcome":%b' % _json(outcome)
 
 
+@lru_cache(maxsize=16)
+def _moment(ms: int) -> bytes:
+    """Return the text of the time of a whole Arrow batch."""
+    return iso(ms).encode()
+
+
 def _client(event: Event) -> bytes:
-    source = []
-    if event.source_address:
-        source.append(b'"address":%b' % orjson.dumps(event.source_address))
-    if event.source_ip:
-        source.append(b'"ip":%b' % orjson.dumps(event.source_ip))
-    if event.country:
-        source.append(b'"geo":{"country_iso_code":%b}' % _json(event.country))
-    agent = []
-    if event.browser:
-        agent.append(b'"name":%b' % _json(event.browser))
-    if event.user_agent:
-        agent.append(b'"original":%b' % orjson.dumps(event.user_agent))
-    return (b',"source":{%b}' % b",".join(source) if source else b"") + (
-        b',"user_agent":{%b}' % b",".join(agent) if agent else b""
-    )
+    # a few browsers send most logins; what is kept must not be as long as anybody likes
+    agent = _agent if len(event.user_agent or "") <= _KEPT_CHARACTERS else _agent.__wrapped__
+    return _source(event.source_address, event.source_ip, event.country) + agent(event.browser, event.user_agent)
+
+
+def _source(address: str | None, ip: str | None, country: str | None) -> bytes:
+    parts = []
+    if address:
+        parts.append(b'"address":%b' % orjson.dumps(address))
+    if ip:
+        parts.append(b'"ip":%b' % orjson.dumps(ip))
+    if country:
+        parts.append(b'"geo":{"country_iso_code":%b}' % _json(country))
+    return b',"source":{%b}' % b",".join(parts) if parts else b""
+
+
+@lru_cache(maxsize=4096)
+def _agent(browser: str | None, original: str | None) -> bytes:
+    parts = []
+    if browser:
+        parts.append(b'"name":%b' % orjson.dumps(browser))
+    if original:
+        parts.append(b'"original":%b' % orjson.dumps(original))
+    return b',"user_agent":{%b}' % b",".join(parts) if parts else b""
 
 
 def dead_letter(
