@@ -3,20 +3,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
-import tarfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from deployment import Deployment, Tunnel, elasticsearch_client
 from elasticsearch import AuthenticationException
+from kibana_archive import REMOVE, make_archive
 from playbook import ROOT, Run, run_playbook
 from testinfra.host import Host
 
-STAND_IN = ROOT / "tests/support/kibana_stand_in.py"
 PATHS = """
 /etc/kibana                                   root    kibana  750
 /etc/kibana/kibana.yml                        root    kibana  640
@@ -32,21 +28,10 @@ import json, ssl, urllib.request
 context = ssl.create_default_context(cafile="/etc/login-pipeline/ca.pem")
 print(json.dumps(json.load(urllib.request.urlopen("https://{}:5601/api/status", context=context))))
 """
-REMOVE = """
-systemctl disable --now kibana
-rm -rf /etc/systemd/system/kibana.service /opt/kibana /etc/kibana /var/lib/kibana
-systemctl daemon-reload
-systemctl reset-failed
-"""
 
 TOO_NEW = "9.0.0"
 
 Deploy = Callable[..., Run]
-
-
-def executable(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.mode = 0o755
-    return member
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +42,7 @@ def deploy(deployment: Deployment, host: Host, tmp_path_factory: pytest.TempPath
     version = host.check_output("basename $(readlink /opt/elasticsearch/current)").split("-")[0]
     folder = tmp_path_factory.mktemp("archives")
     for each in (version, TOO_NEW):
-        archive = folder / f"kibana-{each}-linux-{platform.machine()}.tar.gz"
-        with tarfile.open(archive, "w:gz") as tar:
-            tar.add(STAND_IN, f"kibana-{each}/bin/kibana", filter=executable)
-        digest = hashlib.sha512(archive.read_bytes()).hexdigest()
-        Path(f"{archive}.sha512").write_text(f"{digest}  {archive.name}\n")
+        make_archive(folder, each)
 
     def run(*options: str, **settings: object) -> Run:
         given = {"artifact_local_dir": str(folder), "kibana_ready_timeout": 60} | settings
