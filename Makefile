@@ -76,8 +76,24 @@ soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats
 	tools/test soak --minutes=$(or $(MINUTES),10) $(if $(SEED),--seed=$(SEED))
 
 .PHONY: bench
-bench: setup-test ## What exactness costs, on the demo host: the consumer beside a plain pipeline, parsers side by side
-	python tests/bench/exactness.py
+bench: setup-test ## Measure INVENTORY=inventory/demo beside what people would use instead, sized for 20 minutes: docs/performance.md
+	python tests/bench/bench.py --inventory $(or $(INVENTORY),inventory/demo)
+
+.PHONY: bench-quick
+bench-quick: setup-test ## The same, sized for 3 minutes, to see that it works: too short for numbers to keep
+	python tests/bench/bench.py --inventory $(or $(INVENTORY),inventory/demo) --quick
+
+.PHONY: bench-curves
+bench-curves: setup-test ## What an event costs as they grow to 10 million, and with up to 5,000 keys in a window
+	python tests/bench/bench.py --inventory $(or $(INVENTORY),inventory/demo) --curves
+
+.PHONY: bench-deploy
+bench-deploy: setup-test ## How long it takes to deploy to a bare host, and how long a second run
+	python tests/bench/deploy.py
+
+.PHONY: bench-document
+bench-document: setup-test ## Put the results of full runs into docs/performance.md
+	python tests/bench/report.py --document
 
 .PHONY: dashboards
 dashboards: setup-test ## Build kibana_exports/*.ndjson from the YAML files beside them
