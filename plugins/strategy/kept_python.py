@@ -18,11 +18,15 @@ author: login-pipeline contributors
 
 try:
     # By this name, not by the file's: mitogen's classes must not be loaded twice.
+    import ansible_mitogen.affinity
     import ansible_mitogen.loaders
     import ansible_mitogen.strategy
 except ImportError:
     from ansible.plugins.strategy.linear import StrategyModule
 else:
+    # By default mitogen keeps its processes to single processors, and what tasks start on the controller inherits
+    # that: a test host would have one processor.
+    ansible_mitogen.affinity.policy = ansible_mitogen.affinity.Policy()
     _linear = ansible_mitogen.loaders.strategy_loader.get("linear", class_only=True)
 
     class StrategyModule(ansible_mitogen.strategy.StrategyMixin, _linear):  # type: ignore[no-redef]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,11 @@ if "without" in sys.argv:
 spec = importlib.util.spec_from_file_location("kept_python", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
+if "processors" in sys.argv:
+    import ansible_mitogen.process, os
+    ansible_mitogen.process.common_setup()
+    ansible_mitogen.affinity.policy.assign_worker()
+    sys.exit(print(len(os.sched_getaffinity(0))))
 print(*[f"{each.__module__}.{each.__name__}" for each in module.StrategyModule.__mro__])
 """
 
@@ -33,3 +39,7 @@ def test_without_mitogen_it_is_ansibles_own() -> None:
     found = classes("without")
     assert "ansible.plugins.strategy.linear.StrategyModule" in found
     assert not any(name.startswith("ansible_mitogen") for name in found)
+
+
+def test_what_tasks_start_here_may_use_all_processors() -> None:
+    assert classes("processors") == {str(len(os.sched_getaffinity(0)))}
