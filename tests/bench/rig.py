@@ -142,7 +142,7 @@ class Rig:
             self._months = self._months[1:] + self._months[:1]
         moment = round(self._months[0].timestamp() * 1000) + 12 * _HOUR_MS
         job = self.job("producer", moment=moment, span=span_ms, records=records, keys=keys)
-        self.remote("python").ask("records:fill", **job)
+        self.remote("python").ask("logins:fill", **job)
         self.end = self.ledger.ends()
         assert sum(self.end.values()) - sum(self.start.values()) == records, "something else sends to the topic"
 

@@ -13,7 +13,7 @@ from queue import Empty
 from typing import Any
 
 from job import Job
-from records import login, paced, producer
+from logins import login, paced, producer
 
 MARKS_A_SECOND = 8
 _LOOK_EVERY_S = 0.01

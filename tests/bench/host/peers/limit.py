@@ -16,7 +16,7 @@ from job import THREADS, Job
 from login_consumer.documents import Origin, Topic, event_document
 from login_formats import PLAIN, Limits, read
 from login_formats.wrapper import Arrival
-from records import consumed, producer
+from logins import consumed, producer
 from spark import begin, run, send_lines, source, spark
 
 if TYPE_CHECKING:

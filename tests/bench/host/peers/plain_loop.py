@@ -14,7 +14,7 @@ from documents import Key, add_counts, as_document, key_of
 from elasticsearch import helpers
 from job import Job
 from login_common.times import iso
-from records import chunks
+from logins import chunks
 
 _CHUNK = 5000
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from job import Job
 from login_producer.sources.synthetic import live_events
-from records import producer
+from logins import producer
 
 
 def send(job: Job) -> None:
