@@ -116,7 +116,9 @@ class UpgradedHost:
     def read(self) -> tuple[set[str], int]:
         """Return the records in Kafka and the sum of the documents' numbers in Elasticsearch."""
         with self.tunnel() as tunnel:
-            options = kafka_options(self.deployment, tunnel, "admin")
+            # it may have been started just now
+            patient = {"bootstrap_timeout_ms": 120_000, "reconnect_backoff_max_ms": 1000}
+            options = kafka_options(self.deployment, tunnel, "admin") | patient
             consumer = KafkaConsumer(**options, auto_offset_reset="earliest", consumer_timeout_ms=5000)
             partitions = consumer.partitions_for_topic(self.deployment.topic)
             consumer.assign([TopicPartition(self.deployment.topic, number) for number in partitions])
