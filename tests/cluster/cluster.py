@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from dataclasses import replace
@@ -24,7 +25,7 @@ PROCESSES = {"kafka": "kafka.Kafka", "elasticsearch": "org.elasticsearch.bootstr
 WELL_SECONDS = 300
 # systemd's message id of "unit has been started"
 STARTED = "39f53479d3a045ac8e11786248231fbf"
-SERVICES = ("kafka.service", "elasticsearch.service", "login-")
+SERVICES = re.compile(r"(kafka|elasticsearch|login-.*)[.]service").fullmatch
 
 
 class Cluster:
@@ -88,7 +89,7 @@ class Cluster:
         """Return how often each service of the pipeline has been started on a host since its boot."""
         command = f"journalctl --boot --quiet --output=json --output-fields=UNIT _PID=1 MESSAGE_ID={STARTED}"
         lines = self.hosts[name].check_output(command).splitlines()
-        return Counter(unit for line in lines if (unit := json.loads(line)["UNIT"]).startswith(SERVICES))
+        return Counter(unit for line in lines if SERVICES(unit := json.loads(line)["UNIT"]))
 
     def all_starts(self) -> Counter[tuple[str, str]]:
         return Counter({(name, unit): n for name in self._tunnels for unit, n in self.starts(name).items()})
