@@ -20,7 +20,7 @@ def runs(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("archives")
     make_archive(folder, cluster.consumer.check_output("basename $(readlink /opt/elasticsearch/current)").split("-")[0])
     given = json.dumps({"artifact_local_dir": str(folder), "kibana_ready_timeout": 120})
-    options = ("--tags", "kibana", "-e", given)
+    options = ("--tags", "host,pki,kibana", "-e", given)
     yield cluster.play("site.yml", *options), cluster.play("site.yml", *options)
     for name in HOSTS:
         cluster.hosts[name].check_output(f"sh -c '{REMOVE}'")
