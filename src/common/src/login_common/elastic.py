@@ -110,7 +110,11 @@ def status_cause(status: int, kind: str, reason: str) -> str:
     if "cluster_block" in kind or "index_closed" in kind:
         return f"Elasticsearch blocks writes ({said}); remove the index's block, or open it"
     if status == 401:
-        return "Elasticsearch refuses the API key (401); check elasticsearch.api_key_file, or make a new key"
+        # so it answers valid keys, too, while several nodes elect a master
+        return (
+            "Elasticsearch refuses the API key (401); if that lasts longer than a node's restart, check "
+            "elasticsearch.api_key_file, or make a new key"
+        )
     if status == 403:
         return f"the API key lacks a privilege (403, {said}); it needs those of the documented role on login-*"
     if status == 429:
