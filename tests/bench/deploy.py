@@ -34,6 +34,7 @@ PLAIN = {
     "ANSIBLE_PIPELINING": "false",
     "ANSIBLE_FORKS": "5",
     "ANSIBLE_SSH_ARGS": "-C -o ControlMaster=auto -o ControlPersist=60s",
+    "ANSIBLE_STRATEGY": "linear",
 }
 RUNS: dict[str, dict[str, str]] = {"second_run": {}, "second_run_plain": PLAIN}
 
