@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
-from deployment import Deployment
+from deployment import Deployment, Tunnel
+from endpoints import Endpoints
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from pipeline import UNITS, Pipeline
@@ -115,17 +116,15 @@ def test_what_java_unpacks_to_compress_runs(compression: Callable[[str], None], 
         assert pipeline.property(unit, "NRestarts") == "0"
 
 
-def test_the_exporter_of_elasticsearch_tells_how_it_is(host: Host, deployment: Deployment) -> None:
+def test_the_exporter_of_elasticsearch_tells_how_it_is(deployment: Deployment, tunnel: Tunnel) -> None:
     """Only Debian 13 has one that knows TLS and passwords."""
-    ask = f"curl -sS --fail --noproxy '*' --cacert /etc/login-pipeline/ca.pem https://[{deployment.pipeline_address}]:9114/metrics"
-    assert host.run(ask).rc == 22, "without a password nothing is told"
-    login = f'user = "prometheus:{deployment.secrets["metrics_password"]}"'
-    told = host.check_output("printf %s " + shlex.quote(login) + f" | {ask} --config -").splitlines()
-    green = [
-        line for line in told if line.startswith("elasticsearch_cluster_health_status{") and 'color="green"' in line
-    ]
-    assert [line.rpartition(" ")[2] for line in green] == ["1"], green
-    assert any(line.startswith("elasticsearch_indices_docs{") for line in told)
+    endpoints = Endpoints(deployment, tunnel)
+    with pytest.raises(HTTPError, match="401"):
+        endpoints.get("elasticsearch", "wrong")
+    told = endpoints.samples("elasticsearch")
+    health = {key: value for key, value in told.items() if key.startswith("elasticsearch_cluster_health_status{")}
+    assert [key for key, value in health.items() if value] == [key for key in health if 'color="green"' in key]
+    assert any(key.startswith("elasticsearch_indices_docs{") for key in told)
 
 
 def test_the_report_is_written(host: Host) -> None:

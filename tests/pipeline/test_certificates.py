@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from account import Ledger
+from account import Account, Ledger
 from cryptography import x509
 from deployment import Deployment, Tunnel, elasticsearch_client, kafka_options
 from pipeline import SENDERS, Pipeline
@@ -162,11 +162,33 @@ def test_a_new_ca_takes_over_while_events_flow(
 
     again = deployment.deploy(*SOFTWARE_STAYS)
     assert (again.returncode, again.changed) == (0, 0), again.output
-    # The fixtures' clients know the old CA only.
+    balances(with_todays_ca(deployment, tunnel, host), before, before_acked)
+
+
+@pytest.mark.usefixtures("only_if_told")
+def test_a_lost_ca_is_replaced_in_one_run_without_a_loss(deployment: Deployment, tunnel: Tunnel, host: Host) -> None:
+    before, before_acked = with_todays_ca(deployment, tunnel, host).stand_still()
+    host.check_output(f"systemctl start {' '.join(SENDERS)}")
+    old = (deployment.ca_dir / "ca.pem").read_text()
+    deployment.ca_dir.rename(deployment.ca_dir.with_name("ca.lost"))
+    run = deployment.deploy()
+    assert run.returncode == 0, run.output
+    assert (deployment.ca_dir / "ca.pem").read_text() != old
+    balances(with_todays_ca(deployment, tunnel, host), before, before_acked)
+    again = deployment.deploy(*SOFTWARE_STAYS)
+    assert (again.returncode, again.changed) == (0, 0), again.output
+
+
+def with_todays_ca(deployment: Deployment, tunnel: Tunnel, host: Host) -> Pipeline:
+    """Return what the fixture `pipeline` is, whose own clients know the CA of their time only."""
     elastic = elasticsearch_client(deployment, tunnel, basic_auth=("elastic", deployment.secrets["elastic_password"]))
     ledger = Ledger(elastic, deployment.topic, kafka_options(deployment, tunnel, "consumer"))
-    pipeline = Pipeline(deployment, host, elastic, ledger)
-    ledger.wait_for_flow()
+    return Pipeline(deployment, host, elastic, ledger)
+
+
+def balances(pipeline: Pipeline, before: Account, before_acked: int) -> None:
+    """Demand that events flow, and that each one acknowledged since then is stored once."""
+    pipeline.ledger.wait_for_flow()
     assert pipeline.audit()["balanced"]
     after, after_acked = pipeline.stand_still()
     pipeline.systemctl("start", *SENDERS)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import ssl
@@ -19,13 +18,13 @@ import pytest
 import yaml
 from cryptography import x509
 from deployment import Deployment, Tunnel
+from endpoints import Endpoints, Samples
 from pipeline import SENDERS, Pipeline
 from playbook import ROOT, Run
 from starts import services, starts
 from testinfra.host import Host
 from waiting import wait_until
 
-USER = "prometheus"
 RULES = ROOT / "docs/prometheus-rules.yml"
 PAGE = ROOT / "docs/metrics.md"
 EXPORTER = "prometheus-node-exporter"
@@ -36,38 +35,11 @@ WAITING = (
     " - on (topic, partition) last_over_time(login_consumer_next_offset[5m])) > 50"
 )
 
-Samples = dict[str, float]
-"""By name and labels, as they are told."""
-
 
 @pytest.fixture(scope="module", autouse=True)
 def only_with_metrics(deployment: Deployment) -> None:
     if not deployment.metrics_ports:
         pytest.skip("the inventory has no pipeline_metrics")
-
-
-@dataclass(frozen=True)
-class Endpoints:
-    """Asks the deployed host's endpoints from here, by the names node and kafka."""
-
-    deployment: Deployment
-    tunnel: Tunnel
-
-    def get(self, name: str, password: str | None, scheme: str = "https") -> str:
-        """Return what is told. Raises HTTPError, OSError."""
-        url = f"{scheme}://localhost:{self.tunnel[self.deployment.metrics_ports[name]]}/metrics"
-        request = urllib.request.Request(url)  # noqa: S310
-        if password is not None:
-            login = base64.b64encode(f"{USER}:{password}".encode()).decode()
-            request.add_header("Authorization", f"Basic {login}")
-        context = ssl.create_default_context(cafile=self.deployment.ca_file)
-        with urllib.request.urlopen(request, timeout=20, context=context) as answer:  # noqa: S310
-            return str(answer.read().decode())
-
-    def samples(self, name: str) -> Samples:
-        text = self.get(name, self.deployment.secrets["metrics_password"])
-        lines = (line for line in text.splitlines() if line and not line.startswith("#"))
-        return {key: float(value) for key, value in (line.rsplit(" ", 1) for line in lines)}
 
 
 @pytest.fixture(scope="module")
