@@ -47,6 +47,10 @@ VARIABLES = {
         ],
     ),
     "heap": ({"elasticsearch_heap_mb": TOO_MUCH_MB}, [NAME, f"elasticsearch_heap_mb is {TOO_MUCH_MB}", "at most half"]),
+    "a version that the registry does not give": (
+        {"artifact_source": "registry", "artifact_versions": {"kafka": "4.3.1"}},
+        [NAME, "artifact_versions names kafka", "artifact_sources, as in {'kafka': upstream}"],
+    ),
     "memory": ({"kafka_heap_mb": TOO_MUCH_MB}, [NAME, "MB of memory", "kafka_heap_mb", "Add memory"]),
     "disk": ({"host_disk_free_mb": {"/var/lib": TOO_MUCH_MB}}, [NAME, "/var/lib has", f"{TOO_MUCH_MB} MB are needed"]),
     "clock": ({"host_clock_skew_max_seconds": 0}, [NAME, "its clock is", "time synchronisation"]),
