@@ -31,7 +31,7 @@ summary: ## The demo's status, its URLs and its live counts
 	tools/demo summary
 
 .PHONY: test
-test: setup-test ## All tests: lint, unit, and the molecule scenario on real services
+test: setup-test ## Lint, unit, and on real services one host, and three that are broken, grown and shrunk
 	tools/test
 
 .PHONY: test-all
