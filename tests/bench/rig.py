@@ -25,6 +25,7 @@ DOCUMENTS, SENT = "login-bench-documents", "login-bench-sent"
 CONSUMER = "login-consumer"
 SERVICES = ("kafka", "elasticsearch", CONSUMER)
 _TICKS = 100  # of /proc/stat in a second, on every Linux
+_WARM_UP_RECORDS = 100_000
 _HOUR_MS = 3_600_000
 
 
@@ -59,6 +60,8 @@ class Rig:
         self._months = self._empty_months()
         self.start: dict[int, int] = {}
         self.end: dict[int, int] = {}
+        self.taken = False
+        """Whether the consumer has taken the backlog."""
 
     def set_up(self) -> None:
         """Let nothing send, and the consumer have taken all."""
@@ -137,6 +140,7 @@ class Rig:
         They are of a month without events, so that the consumer's index is as new as those of the peers.
         """
         self.pause()
+        self.taken = False
         self.start = self.ledger.ends()
         if new_month:
             self._months = self._months[1:] + self._months[:1]
@@ -154,8 +158,16 @@ class Rig:
         hits = wait_until(lambda: self._batches(began, records), f"the consumer takes {records} records", 600)
         run = before.until(self.sample(), records, _last(hits) - began)
         self.pause()
+        self.taken = True
         assert all(hit["read"] == hit["indexed"] for hit in hits), "not all records became events"
         return run
+
+    def warm_consumer(self, records: int) -> None:
+        """Let the consumer take all that is there and a few records more, then put in a backlog of the last size."""
+        backlog = sum(self.end.values()) - sum(self.start.values())
+        self.fill(records, new_month=False)
+        self.consumer()
+        self.fill(backlog)
 
     def _batches(self, since: float, records: int) -> list[dict[str, Any]]:
         # no refresh, which the consumer would have to pay for
@@ -222,7 +234,15 @@ class Rig:
         return ordered[-1:] + ordered[:-1]  # fill() goes one on before it takes the first
 
     def settle(self) -> None:
-        """Let the consumer run and take all there is."""
+        """Start the consumer anew, warm, and let it take all there is.
+
+        Spark's JVM ends by itself some time after it was halted for minutes.
+        """
+        self.resume()
+        self.pipeline.systemctl("restart", CONSUMER)
+        self.pipeline.start_consumer()
+        self.fill(_WARM_UP_RECORDS)
+        self.consumer()
         self.resume()
         self.ledger.settled()
 
