@@ -75,6 +75,7 @@ def measure(rig: Rig, plan: Plan, names: list[str]) -> dict[str, Any]:
 
 
 def _run(rig: Rig, one: Contestant) -> Run:
+    rig.breathe()
     job = rig.job(one.account, one.topic)
     if one.topic:
         job["end"] = rig.ends(one.topic)

@@ -101,6 +101,13 @@ class Rig:
         """Let it go on; return when, by the host's clock."""
         return float(self.pipeline.host.check_output(f"date +%s.%N; systemctl kill --signal=CONT {CONSUMER}"))
 
+    def breathe(self) -> None:
+        """Let the consumer run for a moment if nothing is to be taken: halted for two minutes, Spark's JVM ends."""
+        if self.taken:
+            self.resume()
+            time.sleep(1)  # the moment
+            self.pause()
+
     def sample(self, *more: str) -> Sample:
         """Return the CPU time of the services, and of `more` units."""
         units = [*SERVICES, *more]
