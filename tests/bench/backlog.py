@@ -56,9 +56,10 @@ def measure(rig: Rig, plan: Plan, names: list[str]) -> dict[str, Any]:
     """Return the summary of each contestant of these names."""
 
     def before(number: int) -> None:
-        if number == 0:
-            rig.fill(plan.records)
-        if number == 0 and {"pass_through", "elasticsearch"} & set(names):
+        if number:
+            return
+        rig.fill(plan.records)
+        if {"pass_through", "elasticsearch"} & set(names):
             rig.remote("python").ask("peers.limit:prepare", **rig.job("admin", documents=DOCUMENTS))
 
     def run(name: str) -> Run:
@@ -68,7 +69,7 @@ def measure(rig: Rig, plan: Plan, names: list[str]) -> dict[str, Any]:
             rig.warm_consumer(WARM_UP_RECORDS)
         return rig.consumer()
 
-    # a backlog that the consumer has not taken is there in the next round
+    # the consumer's turn puts a new backlog in; one that it has not taken would keep it halted for too long
     if "consumer" not in names:
         names = ["consumer", *names]
     return compete(names, plan.rounds, before, run)
