@@ -56,8 +56,11 @@ def test_a_node_whose_copies_have_no_other_place_is_not_let_go(cluster: Cluster)
 
 
 def test_the_fourth_host_leaves_empty(cluster: Cluster) -> None:
+    shared = "/srv/backups-of-all"
+    cluster.hosts["cl-4"].check_output(f"mkdir {shared} && touch {shared}/snapshot")
+    options = ("-e", "node=cl-4", "-e", "uninstall_data=yes", "-e", f"pipeline_backup_dir={shared}")
     watch = cluster.watch()
-    cluster.play_with_fourth("playbooks/remove_node.yml", "-e", "node=cl-4", "-e", "uninstall_data=yes")
+    cluster.play_with_fourth("playbooks/remove_node.yml", *options)
     gap = watch.end()
     log.info("the fourth host left: longest gap %.1f s", gap)
     assert watch.starts() == {}
@@ -65,6 +68,7 @@ def test_the_fourth_host_leaves_empty(cluster: Cluster) -> None:
     assert all(4 not in each["replica_nodes"] for each in cluster.partitions().values())
     assert cluster.elastic.cluster.health()["number_of_nodes"] == 3
     assert cluster.hosts["cl-4"].run("test -e /etc/kafka || test -e /etc/elasticsearch").rc == 1
+    assert cluster.hosts["cl-4"].file(f"{shared}/snapshot").exists
 
 
 def test_the_others_forget_it_without_a_restart(cluster: Cluster) -> None:
