@@ -36,7 +36,7 @@ test: setup-test ## Lint, unit, and on real services one host, and three that ar
 
 .PHONY: test-all
 test-all: setup-test ## 'make test' and all that takes longer: secrets and CA replaced, a restore, an odd host, an upgrade, clusters, bundle
-	tools/test lint unit artifact molecule-all molecule-odd upgrade molecule-cluster molecule-spark
+	tools/test lint unit artifact molecule-all molecule-odd upgrade cluster-upgrade molecule-cluster molecule-spark
 	tools/test bundle
 
 .PHONY: lint
@@ -70,6 +70,10 @@ molecule-cluster: setup-test ## The scenario of three hosts, broken, grown and s
 .PHONY: test-upgrade
 test-upgrade: setup-test ## From older versions of Kafka and Elasticsearch to the project's own, and back where that is possible
 	tools/test upgrade
+
+.PHONY: test-cluster-upgrade
+test-cluster-upgrade: setup-test ## The same on four hosts, in turns, while events flow
+	tools/test cluster-upgrade
 
 .PHONY: soak
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections import Counter
 from dataclasses import replace
@@ -17,15 +16,12 @@ from elasticsearch import Elasticsearch
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 from playbook import ROOT, Run, run_playbook
+from starts import services, starts
 from testinfra.host import Host
 from waiting import wait_until
 
 JOINING = ROOT / "tests/cluster/joining.yml"
-PROCESSES = {"kafka": "kafka.Kafka", "elasticsearch": "org.elasticsearch.bootstrap.Elasticsearch"}
 WELL_SECONDS = 300
-# systemd's message id of "unit has been started"
-STARTED = "39f53479d3a045ac8e11786248231fbf"
-SERVICES = re.compile(r"(kafka|elasticsearch|login-.*)[.]service").fullmatch
 
 
 class Cluster:
@@ -65,7 +61,7 @@ class Cluster:
         return kafka_options(self.deployment, self._tunnels["cl-1"], user)
 
     def play(self, playbook: str, *options: str) -> Run:
-        """Run a playbook for the three hosts. Raises AssertionError if it fails."""
+        """Run a playbook for the hosts of the inventory. Raises AssertionError if it fails."""
         run = run_playbook(ROOT / playbook, self.deployment.inventory, *options)
         assert run.returncode == 0, run.output
         return run
@@ -87,12 +83,22 @@ class Cluster:
 
     def starts(self, name: str) -> Counter[str]:
         """Return how often each service of the pipeline has been started on a host since its boot."""
-        command = f"journalctl --boot --quiet --output=json --output-fields=UNIT _PID=1 MESSAGE_ID={STARTED}"
-        lines = self.hosts[name].check_output(command).splitlines()
-        return Counter(unit for line in lines if SERVICES(unit := json.loads(line)["UNIT"]))
+        return services(starts(self.hosts[name]))
 
     def all_starts(self) -> Counter[tuple[str, str]]:
         return Counter({(name, unit): n for name in self._tunnels for unit, n in self.starts(name).items()})
+
+    def times_away(self, unit: str, since: float) -> dict[str, tuple[float, float]]:
+        """Return when each host's service stopped and was started again, in epoch seconds, in order."""
+        spans = {}
+        for name, host in self.hosts.items():
+            told = f"_PID=1 UNIT={unit}.service --since=@{since:.0f}"
+            command = f"journalctl --quiet --output=json --output-fields=MESSAGE_ID {told}"
+            lines = [json.loads(line) for line in host.check_output(command).splitlines()]
+            moments = [int(line["__REALTIME_TIMESTAMP"]) / 1e6 for line in lines]
+            if moments:
+                spans[name] = (min(moments), max(moments))
+        return dict(sorted(spans.items(), key=lambda item: item[1]))
 
     def quorum(self) -> dict[str, Any]:
         """Return the leader's node id and the voters' ids of Kafka's controllers."""
@@ -112,8 +118,11 @@ class Cluster:
             admin.close()
         return {(topic["name"], each["partition_index"]): each for topic in topics for each in topic["partitions"]}
 
-    def wait_until_well(self, nodes: int = 3) -> None:
-        """Wait until both clusters have all their nodes and copies, and systemd calls their services started."""
+    def wait_until_well(self, brokers: int = 3, nodes: int = 3) -> None:
+        """Wait until both clusters have all their nodes and copies, and systemd calls their services started.
+
+        `nodes` are those of Elasticsearch.
+        """
 
         def kafka_is_well() -> bool:
             admin = KafkaAdminClient(**self.kafka("admin"))
@@ -122,7 +131,7 @@ class Cluster:
             finally:
                 admin.close()
             told = self.partitions().values()
-            return len(there) == nodes and all(set(each["replica_nodes"]) == set(each["isr_nodes"]) for each in told)
+            return len(there) == brokers and all(set(each["replica_nodes"]) == set(each["isr_nodes"]) for each in told)
 
         def elasticsearch_is_well() -> bool:
             # Green alone does not do: after a minute the others make the copies that a node took with it.
@@ -186,12 +195,12 @@ class Watch:
         """Return which services of the three hosts have been started since then."""
         return self._cluster.all_starts() - self._before
 
-    def end(self, nodes: int = 3) -> float:
+    def end(self, brokers: int = 3, nodes: int = 3) -> float:
         """Wait until all is well again and the audit balances; return the longest gap in seconds.
 
         Raises AssertionError, also if a producer was started anew meanwhile.
         """
-        self._cluster.wait_until_well(nodes)
+        self._cluster.wait_until_well(brokers, nodes)
         self._cluster.ledger.wait_for_flow()
         gap = self._cluster.longest_gap(self.began)
         self._cluster.audit()

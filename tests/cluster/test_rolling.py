@@ -23,19 +23,6 @@ def setting(name: str, values: dict) -> tuple[str, ...]:
     return "--tags", f"preflight,{name.split('_')[0]}", "--extra-vars", json.dumps({name: values})
 
 
-def times_away(cluster: Cluster, unit: str, since: float) -> list[tuple[float, float]]:
-    """Return when each node's service stopped and was started again, in epoch seconds, in order."""
-    spans = []
-    for name in NODES:
-        told = f"_PID=1 UNIT={unit}.service --since=@{since:.0f}"
-        command = f"journalctl --quiet --output=json --output-fields=MESSAGE_ID {told}"
-        lines = [json.loads(line) for line in cluster.hosts[name].check_output(command).splitlines()]
-        moments = [int(line["__REALTIME_TIMESTAMP"]) / 1e6 for line in lines]
-        if moments:
-            spans.append((min(moments), max(moments)))
-    return sorted(spans)
-
-
 @pytest.fixture
 def settings_back(cluster: Cluster) -> Iterator[None]:
     yield
@@ -57,7 +44,7 @@ def test_a_changed_setting_restarts_the_nodes_in_turns(cluster: Cluster, unit: s
     gap = watch.end()
     log.info("%s restarted in turns: longest gap %.1f s", unit, gap)
     assert watch.starts() == {(name, f"{unit}.service"): 1 for name in NODES}
-    spans = times_away(cluster, unit, watch.began)
+    spans = list(cluster.times_away(unit, watch.began).values())
     assert all(end < begin for (_, end), (begin, _) in pairwise(spans)), spans
 
 

@@ -22,7 +22,7 @@ def test_a_fourth_host_joins_and_no_service_is_restarted(cluster: Cluster) -> No
     before = identities(cluster)
     watch = cluster.watch()
     cluster.play_with_fourth("site.yml")
-    gap = watch.end(nodes=4)
+    gap = watch.end(brokers=4, nodes=4)
     log.info("a fourth host joined: longest gap %.1f s", gap)
     assert watch.starts() == {}
     assert identities(cluster) == before
@@ -37,7 +37,7 @@ def test_a_second_run_changes_nothing(cluster: Cluster) -> None:
 def test_the_new_broker_gets_its_share(cluster: Cluster) -> None:
     watch = cluster.watch()
     cluster.play_with_fourth("playbooks/rebalance_kafka.yml")
-    gap = watch.end(nodes=4)
+    gap = watch.end(brokers=4, nodes=4)
     log.info("partitions spread over four brokers: longest gap %.1f s", gap)
     topic = [each for (name, _), each in cluster.partitions().items() if name == cluster.deployment.topic]
     # It stands on the rack of cl-1, and each partition has one copy on each rack.

@@ -14,12 +14,11 @@ import pytest
 HERE = Path(__file__).parent
 sys.path += [str(HERE), str(HERE.parent / "support")]
 
-from playbook import ROOT, run_playbook  # noqa: E402  (found by the path set above)
+from older import make_archives  # noqa: E402  (found by the path set above)
+from playbook import ROOT  # noqa: E402
 from upgraded_host import NAME, SSH_PORT, UpgradedHost, write_inventory  # noqa: E402
 
 TESTHOST = ROOT / "tools/testhost/testhost"
-# Kept: the second time they are only checked.
-ARCHIVES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "login-pipeline/older"
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +30,7 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpgradedHost]
     subprocess.run([TESTHOST, "up", NAME, inventory / "state/ssh"], env=environment, check=True)
     try:
         write_inventory(inventory)
-        made = run_playbook(ROOT / "tests/upgrade/older.yml", inventory, "-e", f"folder={ARCHIVES}")
-        assert made.returncode == 0, made.output
-        yield UpgradedHost(inventory, ARCHIVES)
+        make_archives(inventory)
+        yield UpgradedHost(inventory)
     finally:
         subprocess.run([TESTHOST, "down", NAME], check=True)

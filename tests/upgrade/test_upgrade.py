@@ -9,10 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from older import OLDER, WANTED
 from playbook import Run
-from upgraded_host import OLDER, RECORDS, UpgradedHost
-
-WANTED = {"kafka": "4.4.0", "elasticsearch": "8.19.13"}
+from upgraded_host import RECORDS, UpgradedHost
 
 
 def check_untouched(upgraded: UpgradedHost, run: Run, *words: str) -> None:

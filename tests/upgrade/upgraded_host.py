@@ -14,16 +14,15 @@ from typing import Any
 
 from deployment import Deployment, Tunnel, elasticsearch_client, kafka_options
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from older import OLDER, running, settings
 from playbook import ROOT, Run, run_playbook
+from starts import services, starts
 from testinfra.host import Host
 
 NAME = "login-upgrade"
 SSH_PORT = 2256
-OLDER = {"kafka": "4.3.1", "elasticsearch": "8.16.6"}
 # Kafka and Elasticsearch alone; the other roles are not deployed here.
 TAGS = ("--tags", "host,pki,kafka,elasticsearch")
-# systemd's message id of "unit has been started"
-STARTED = "39f53479d3a045ac8e11786248231fbf"
 RECORDS = 1000
 INDEX = "login-events-2026.01"
 
@@ -36,27 +35,21 @@ def write_inventory(folder: Path) -> None:
         "ansible_ssh_private_key_file": str(folder / "state/ssh/id_ed25519"),
         "ansible_ssh_common_args": f"-o UserKnownHostsFile={folder}/state/ssh/known_hosts -o IdentitiesOnly=yes",
     }
-    settings = {"artifact_source": "registry", "elasticsearch_heap_mb": 512, "kafka_heap_mb": 320}
+    versions = {"artifact_source": "registry", "elasticsearch_heap_mb": 512, "kafka_heap_mb": 320}
     groups = {group: {"hosts": {NAME: {}}} for group in ("kafka", "elasticsearch", "consumers")}
-    inventory = {"all": {"vars": {**connection, **settings}, "children": groups}}
+    inventory = {"all": {"vars": {**connection, **versions}, "children": groups}}
     (folder / "hosts.json").write_text(json.dumps(inventory))
 
 
 @dataclass(frozen=True)
 class UpgradedHost:
-    """The host and its inventory; `archives` is the folder of the older versions."""
+    """The host and its inventory."""
 
     inventory: Path
-    archives: Path
 
-    def play(self, playbook: str, *options: str, older: dict[str, str] | None = None, **settings: Any) -> Run:
+    def play(self, playbook: str, *options: str, older: dict[str, str] | None = None, **more: Any) -> Run:
         """Run a playbook, with other versions of the products named and further settings."""
-        local = {
-            "artifact_sources": dict.fromkeys(older or {}, "local"),
-            "artifact_versions": older or {},
-            "artifact_local_dir": str(self.archives),
-        }
-        extra = json.dumps({**(local if older else {}), **settings})
+        extra = json.dumps({**settings(older), **more})
         return run_playbook(ROOT / playbook, self.inventory, *TAGS, "--extra-vars", extra, *options)
 
     @functools.cached_property
@@ -78,19 +71,11 @@ class UpgradedHost:
 
     def starts(self) -> Counter[str]:
         """Return how often each service has been started since the host's boot."""
-        command = f"journalctl --boot --quiet --output=json --output-fields=UNIT _PID=1 MESSAGE_ID={STARTED}"
-        units = [json.loads(line)["UNIT"] for line in self.host.check_output(command).splitlines()]
-        return Counter(unit for unit in units if unit in ("kafka.service", "elasticsearch.service"))
+        return services(starts(self.host))
 
     def running(self) -> dict[str, str]:
         """Return the versions that the running processes have open."""
-        found = {}
-        for product in OLDER:
-            pid = self.host.check_output("systemctl show --value --property=MainPID %s", product)
-            command = f"ls -l /proc/{pid}/fd | grep -o '/opt/{product}/[0-9][^/]*/' | sort -u"
-            (folder,) = self.host.check_output(command).split()
-            found[product] = folder.split("/")[3].rpartition("-")[0]
-        return found
+        return {product: running(self.host, product) for product in OLDER}
 
     @contextmanager
     def tunnel(self) -> Iterator[Tunnel]:
