@@ -112,6 +112,8 @@ def waits_for_newer(cluster: Cluster, without: str | None) -> bool:
         if each["state"] == "UNASSIGNED":
             copy = {"index": each["index"], "shard": int(each["shard"]), "primary": each["prirep"] == "p"}
             told = cluster.call("GET", "/_cluster/allocation/explain", copy)
+            if told.get("can_allocate") != "no":
+                return False  # It is not decided yet: nodes are still asked which copies they have.
             refusals = [
                 {decider["decider"] for decider in node.get("deciders", []) if decider["decision"] == "NO"}
                 for node in told["node_allocation_decisions"]

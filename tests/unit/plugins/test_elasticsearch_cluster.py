@@ -72,7 +72,7 @@ def test_copies_that_are_missing_because_the_node_is_away_or_alone_are_no_hindra
 def refused_by(*deciders: str) -> dict[str, Any]:
     """Return why each of two nodes takes no copy, as Elasticsearch explains it."""
     nodes = [{"deciders": [{"decider": name, "decision": "NO"}]} for name in deciders]
-    return {"node_allocation_decisions": nodes}
+    return {"can_allocate": "no", "node_allocation_decisions": nodes}
 
 
 @pytest.fixture
@@ -100,8 +100,13 @@ def test_a_newer_node_that_may_hold_the_only_copy_is_not_spared(mixed: Any) -> N
 def test_copies_that_are_missing_for_another_reason_are_a_hindrance(mixed: Any) -> None:
     mixed.explained = {"logins": refused_by("same_shard", "node_version", "disk_threshold")}
     assert spared(mixed, params(), check=True)[1] != []
-    mixed.explained = {"logins": {"node_allocation_decisions": [{"node_decision": "yes"}]}}
+    mixed.explained = {"logins": {"can_allocate": "yes", "node_allocation_decisions": [{"node_decision": "yes"}]}}
     assert spared(mixed, params(), check=True)[1] != []
+
+
+def test_copies_whose_place_is_not_decided_yet_are_waited_for(mixed: Any) -> None:
+    mixed.explained = {"logins": {"can_allocate": "awaiting_info"}}
+    assert complete(mixed, params(nodes=["a", "b", "c"]), check=False)[1] != []
 
 
 def test_copies_that_are_being_built_are_waited_for(mixed: Any) -> None:
