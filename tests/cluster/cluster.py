@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from account import NOT_YET, Ledger
@@ -66,12 +67,12 @@ class Cluster:
         assert run.returncode == 0, run.output
         return run
 
-    def play_with_fourth(self, playbook: str, *options: str) -> Run:
+    def play_with_fourth(self, playbook: str, *options: str, fourth: Path = JOINING) -> Run:
         """Run a playbook for four hosts, the new one the first of its groups. Raises AssertionError if it fails.
 
-        What `options` say by another `-i` counts more than the inventories.
+        `fourth` is the new one's inventory. What `options` say by another `-i` counts more than the inventories.
         """
-        run = run_playbook(ROOT / playbook, JOINING, "-i", str(self.deployment.inventory), *options)
+        run = run_playbook(ROOT / playbook, fourth, "-i", str(self.deployment.inventory), *options)
         assert run.returncode == 0, run.output
         return run
 
