@@ -10,7 +10,7 @@ from typing import Any
 import documents
 import orjson
 import pytest
-from login_consumer.documents import Origin, Topic, WindowKey, event_document, metric_id, metric_source, window_key
+from login_consumer.documents import Origin, Topic, WindowKey, count_windows, event_document, metric_id, metric_source
 from login_formats import PLAIN, Limits, read
 from login_formats.wrapper import Arrival
 from login_producer.sources.synthetic import live_events
@@ -27,7 +27,7 @@ def test_events(late: bool) -> None:
         ours = event_document(parsed, Origin(TOPIC, 3, offset, NOW), "month", late, NOW)
         told = orjson.loads(event.value)
         assert orjson.loads(ours.source) == documents.as_document(told, JOB, 3, offset, documents.iso(NOW), late)
-        assert window_key(parsed, documents.MINUTE_MS) == documents.key_of(told)
+        assert count_windows([parsed], documents.MINUTE_MS) == {documents.key_of(told): 1}
 
 
 def test_counts() -> None:

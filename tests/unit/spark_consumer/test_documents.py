@@ -19,13 +19,13 @@ from login_consumer.documents import (
     Origin,
     Topic,
     WindowKey,
+    count_windows,
     dead_letter,
     event_document,
     index_name,
     iso,
     metric_id,
     metric_update,
-    window_key,
 )
 from login_consumer.progress import Batch, Progress, Times, progress_lines
 from login_formats import Event
@@ -37,6 +37,7 @@ TEN = 1_772_359_200_000  # 2026-03-01T10:00:00Z
 NEW_YEAR = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 ORIGIN = Origin(Topic("login-events", "T1"), 2, 77, TEN + 5)
 FULL = Event("e-1", "u1", TEN, "Firefox", "DE", "failure", "192.0.2.1", "192.0.2.1", "Mozilla/5.0", "bad password")
+KEY = WindowKey(TEN, "DE", "Firefox", "failure")
 BARE = Event(None, "u1", TEN, None, None, "unknown", None, None, None, None)
 REPOSITORY = Path(__file__).parents[3]
 
@@ -55,7 +56,7 @@ def fullest_event() -> dict[str, Any]:
 
 
 def full_metric() -> dict[str, Any]:
-    line = metric_update(window_key(FULL, 60_000), 3, 60_000, "lineage", 4).splitlines()[1]
+    line = metric_update(KEY, 3, 60_000, "lineage", 4).splitlines()[1]
     return dict(json.loads(line)["upsert"])
 
 
@@ -215,8 +216,8 @@ def test_dead_letter_of_a_record_without_a_usable_time(timestamp: int) -> None:
 
 
 def test_windows_start_at_whole_minutes() -> None:
-    assert window_key(FULL._replace(timestamp=TEN + 59_999), 60_000).start == TEN
-    assert window_key(FULL._replace(timestamp=TEN + 60_000), 60_000).start == TEN + 60_000
+    events = [FULL._replace(timestamp=TEN + later) for later in (0, 59_999, 60_000)]
+    assert count_windows(events, 60_000) == {KEY: 2, KEY._replace(start=TEN + 60_000): 1}
 
 
 def test_metric_ids_tell_keys_apart() -> None:
@@ -231,9 +232,7 @@ def test_metric_ids_tell_keys_apart() -> None:
 
 
 def test_metric_update_is_guarded_by_lineage_and_batch() -> None:
-    action, body = (
-        json.loads(line) for line in metric_update(window_key(FULL, 60_000), 3, 60_000, "L", 4).splitlines()
-    )
+    action, body = (json.loads(line) for line in metric_update(KEY, 3, 60_000, "L", 4).splitlines())
     assert action["update"]["_index"] == "login-metrics-2026.03"
     assert body["script"]["params"] == {"lineage": "L", "batch": 4, "count": 3}
     assert body["upsert"]["count"] == 3

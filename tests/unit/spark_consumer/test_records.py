@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from login_consumer.documents import Document, Origin, Topic, event_document, window_key
+from login_consumer.documents import Document, Origin, Topic, count_windows, event_document
 from login_consumer.settings import Events
 from login_formats import Limits
 from login_formats.native import parse
@@ -64,10 +64,10 @@ def test_sequence(steps: list[Step]) -> None:
         else:
             identity = document_of(step, offset).id
             assert step.becomes == ("duplicate" if identity in stored else "event")
-            window = window_key(parse(step.raw, step.arrival, LIMITS), WINDOW_MS).start
-            windows[window] += identity not in stored
+            (key,) = count_windows([parse(step.raw, step.arrival, LIMITS)], WINDOW_MS)
+            windows[key.start] += identity not in stored
             stored.add(identity)
-            assert (window, windows[window]) == (step.window, step.count)
+            assert (key.start, windows[key.start]) == (step.window, step.count)
         check(step)
 
 

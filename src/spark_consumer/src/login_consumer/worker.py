@@ -16,7 +16,17 @@ from login_formats import PLAIN, Event, Limits, Locations, NotALogin, Reason, Re
 from login_formats.wrapper import Arrival, Headers
 
 from login_consumer.counts import Counts, OffsetRange, age_bucket
-from login_consumer.documents import Document, Origin, Stored, Topic, dead_letter, event_document, window_key
+from login_consumer.documents import (
+    EVENTS,
+    Document,
+    Origin,
+    Stored,
+    Topic,
+    count_windows,
+    dead_letter,
+    event_document,
+    index_name,
+)
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 from login_consumer.settings import GeoIP, Settings
 from login_consumer.sink import Sink, none_refused
@@ -100,20 +110,23 @@ class Worker:
         items = sink.create([each.document for each in good])
         # An event that is there already is new if it is there by this very record: then this is a replay.
         stored = iter(sink.stored([each.document for each, item in zip(good, items, strict=True) if item.exists]))
-        window_ms = self._settings.metrics.window_seconds * 1000
+        counted: list[Event | Stored] = []
         for each, item in zip(good, items, strict=True):
-            # As what it is stored it counts: a release or a GeoIP file before this one may have read it otherwise.
-            counted = next(stored) if item.exists else each.event
-            if item.refused:
+            if item.taken:
+                counted.append(each.event)
+            elif item.refused:
                 counts.dead[Reason.REFUSED] += 1
                 refused = Rejected(Reason.REFUSED, f"{item.status} {item.kind}: {item.reason}")
                 letters.append(dead_letter(refused, each.raw, each.origin, _now_ms(), each.headers))
-            elif isinstance(counted, Stored) and counted.place != each.origin.place:
-                counts.duplicates += 1
+            elif (there := next(stored)).place == each.origin.place:
+                # As what it is stored it counts: a release or a GeoIP file before this one may have read it otherwise.
+                counted.append(there)
             else:
-                counts.indexed += 1
-                counts.windows[window_key(counted, window_ms)] += 1
-                counts.indices.add(each.document.target)
+                counts.duplicates += 1
+        counts.indexed = len(counted)
+        counts.windows.update(count_windows(counted, self._settings.metrics.window_seconds * 1000))
+        period = self._settings.events.period
+        counts.indices |= {index_name(EVENTS, key.start, period) for key in counts.windows}
         none_refused(sink.create(letters), "a dead letter")
         return counts
 
