@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What user agents and database files of addresses add to events."""
 
+import ipaddress
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +210,28 @@ def test_files_mixed_up_are_told(files: tuple[Path, Path]) -> None:
 def test_caches_hold_nothing_long() -> None:
     assert ip_of("1" * 65) is None
     assert told_by("x" * 1025) == ()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "192.0.2.1",
+        "01.2.3.4",
+        "1.2.3",
+        "1.2.3.4 ",
+        "256.1.1.1",
+        "1.2.3.4\x00",
+        "0x1.2.3.4",
+        "\u0661.2.3.4",
+        "\ud800",
+        "",
+        "::1",
+    ],
+)
+def test_an_address_is_one_where_python_says_so(address: str) -> None:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        assert ip_of(address) is None
+    else:
+        assert ip_of(address) == address

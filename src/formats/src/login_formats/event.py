@@ -2,6 +2,7 @@
 """A login event, and what every format's events must keep to."""
 
 import ipaddress
+import socket
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -143,6 +144,12 @@ def ip_of(address: str) -> str | None:
 
 @lru_cache(maxsize=65536)
 def _ip_of(address: str) -> str | None:
+    try:
+        socket.inet_pton(socket.AF_INET, address)  # most are of this kind, and it takes a tenth of the time
+    except (OSError, ValueError):
+        pass
+    else:
+        return address
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
