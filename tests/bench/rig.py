@@ -248,6 +248,7 @@ class Rig:
         self.resume()
         self.pipeline.systemctl("restart", CONSUMER)
         self.pipeline.start_consumer()
+        self.ledger.settled()  # what others were given meanwhile is no part of the backlog
         self.fill(_WARM_UP_RECORDS)
         self.consumer()
         self.resume()
