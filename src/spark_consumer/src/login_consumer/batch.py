@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from login_common.elastic import Unavailable
@@ -54,6 +55,7 @@ class BatchWriter:
         self._offsets = plan.start
         self._sequence = plan.sequence + bool(plan.loss)  # the record of the loss has the first
         self._sink = Sink(settings.elasticsearch)
+        self._beside = ThreadPoolExecutor(1, "refresh")
         self._last_read = settings.spark.small_batch  # not known yet: a backlog may wait
         self.idle = threading.Event()
         """Set between batches. After `stopping` no new batch is written."""
@@ -89,14 +91,15 @@ class BatchWriter:
         started = time.monotonic()
         counts = self._run_workers(frame)
         written = time.monotonic()
+        visible = self._beside.submit(self._refresh, counts.indices)  # the events, while their windows are merged
         window_ms = self._settings.metrics.window_seconds * 1000
         self._sink.put(
             [metric_update(key, count, window_ms, self._lineage, batch) for key, count in counts.windows.items()],
             "a metric document",
         )
         merged = time.monotonic()
-        if self._settings.refresh == "batch" and counts.windows:
-            self._refresh(counts)
+        visible.result()
+        self._refresh({index_name(METRICS, key.start) for key in counts.windows})
         refreshed = time.monotonic()
         times = Times(_ms(written - started), _ms(merged - written), _ms(refreshed - merged), _ms(time.time()))
         this = self._describe(batch)
@@ -131,9 +134,9 @@ class BatchWriter:
         counts.check()
         return counts
 
-    def _refresh(self, counts: Counts) -> None:
-        indices = counts.indices | {index_name(METRICS, key.start) for key in counts.windows}
-        self._sink.ask(lambda client: client.indices.refresh(index=sorted(indices)))
+    def _refresh(self, indices: set[str]) -> None:
+        if self._settings.refresh == "batch" and indices:
+            self._sink.ask(lambda client: client.indices.refresh(index=sorted(indices)))
 
 
 def source_ends(progress: "StreamingQueryProgress | None", topic: str) -> Offsets:
