@@ -123,7 +123,7 @@ class Spark(_Section):
     jars_dir: Path | None = None
     """Where the Kafka connector's jars are, if they are not in Spark's own folder jars."""
     ui: bool = False
-    trigger_ms: Annotated[int, Field(ge=0)] = 150
+    trigger_ms: Annotated[int, Field(ge=0)] = 200
     small_batch: Annotated[int, Field(ge=0)] = 5000
     """After a batch of fewer records the next one runs as one task: that is quicker for few records."""
     conf: dict[str, str] = Field(default_factory=dict)
