@@ -19,7 +19,6 @@ def counts(first: int) -> Counts:
         dead=Counter({Reason.NOT_JSON: 1}),
         windows=Counter({KEY: 2}),
         offsets={0: [OffsetRange(first, first + 4)]},
-        indices={"login-events-2026.03"},
         arrivals=Counter({first: 3, 99: 1}),
         arrival_last=first + 3,
     )
@@ -36,7 +35,6 @@ def test_sent_and_added_up() -> None:
         dead=Counter({"not_json": 2}),
         windows=Counter({KEY: 4}),
         offsets={0: [OffsetRange(10, 18)]},
-        indices={"login-events-2026.03"},
         arrivals=Counter({10: 3, 14: 3, 99: 2}),
         arrival_last=17,
     )

@@ -91,7 +91,8 @@ class BatchWriter:
         started = time.monotonic()
         counts = self._run_workers(frame)
         written = time.monotonic()
-        visible = self._beside.submit(self._refresh, counts.indices)  # the events, while their windows are merged
+        # the events are made visible while their windows are merged
+        visible = self._beside.submit(self._refresh, set(counts.by_index(self._settings.events.period)))
         window_ms = self._settings.metrics.window_seconds * 1000
         self._sink.put(
             [metric_update(key, count, window_ms, self._lineage, batch) for key, count in counts.windows.items()],

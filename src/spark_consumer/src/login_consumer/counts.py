@@ -73,7 +73,6 @@ class Counts:
     windows: Counter[WindowKey] = field(default_factory=Counter)
     offsets: dict[int, list[OffsetRange]] = field(default_factory=dict)
     """What was read, by partition."""
-    indices: set[str] = field(default_factory=set)
     arrivals: Counter[int] = field(default_factory=Counter)
     """Records by time of arrival, as rounded by `age_bucket`."""
     arrival_last: int | None = None
@@ -89,7 +88,6 @@ class Counts:
         self.windows.update(other.windows)
         for partition, ranges in other.offsets.items():
             self.offsets[partition] = joined([*self.offsets.get(partition, ()), *ranges])
-        self.indices |= other.indices
         self.arrivals.update(other.arrivals)
         lasts = [last for last in (self.arrival_last, other.arrival_last) if last is not None]
         self.arrival_last = max(lasts, default=None)
@@ -118,7 +116,6 @@ class Counts:
             "windows": [[*key, count] for key, count in self.windows.items()],
             "offsets": [[partition, *each] for partition, ranges in self.offsets.items() for each in ranges],
             "arrivals": list(self.arrivals.items()),
-            "indices": sorted(self.indices),
         }
         return orjson.dumps(fields)
 
@@ -133,5 +130,4 @@ class Counts:
             offsets.setdefault(partition, []).append(OffsetRange(first, after))
         fields["offsets"] = offsets
         fields["arrivals"] = Counter(dict(fields["arrivals"]))
-        fields["indices"] = set(fields["indices"])
         return cls(**fields)

@@ -17,7 +17,6 @@ from login_formats.wrapper import Arrival, Headers
 
 from login_consumer.counts import Counts, OffsetRange, age_bucket
 from login_consumer.documents import (
-    EVENTS,
     Document,
     Origin,
     Stored,
@@ -25,7 +24,6 @@ from login_consumer.documents import (
     count_windows,
     dead_letter,
     event_document,
-    index_name,
 )
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 from login_consumer.settings import GeoIP, Settings
@@ -125,8 +123,6 @@ class Worker:
                 counts.duplicates += 1
         counts.indexed = len(counted)
         counts.windows.update(count_windows(counted, self._settings.metrics.window_seconds * 1000))
-        period = self._settings.events.period
-        counts.indices |= {index_name(EVENTS, key.start, period) for key in counts.windows}
         none_refused(sink.create(letters), "a dead letter")
         return counts
 
