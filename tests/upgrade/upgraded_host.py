@@ -35,9 +35,9 @@ def write_inventory(folder: Path) -> None:
         "ansible_ssh_private_key_file": str(folder / "state/ssh/id_ed25519"),
         "ansible_ssh_common_args": f"-o UserKnownHostsFile={folder}/state/ssh/known_hosts -o IdentitiesOnly=yes",
     }
-    versions = {"artifact_source": "registry", "elasticsearch_heap_mb": 512, "kafka_heap_mb": 320}
+    sizes = {"artifact_source": "registry", "elasticsearch_heap_mb": 512, "kafka_heap_mb": 320}
     groups = {group: {"hosts": {NAME: {}}} for group in ("kafka", "elasticsearch", "consumers")}
-    inventory = {"all": {"vars": {**connection, **versions}, "children": groups}}
+    inventory = {"all": {"vars": {**connection, **sizes}, "children": groups}}
     (folder / "hosts.json").write_text(json.dumps(inventory))
 
 
