@@ -56,7 +56,6 @@ class BatchWriter:
         self._sequence = plan.sequence + bool(plan.loss)  # the record of the loss has the first
         self._sink = Sink(settings.elasticsearch)
         self._beside = ThreadPoolExecutor(1, "refresh")
-        self._last_read = settings.spark.small_batch  # not known yet: a backlog may wait
         self.idle = threading.Event()
         """Set between batches. After `stopping` no new batch is written."""
         self.idle.set()
@@ -89,7 +88,8 @@ class BatchWriter:
 
     def _write(self, frame: "DataFrame", batch: int) -> None:
         started = time.monotonic()
-        counts = self._run_workers(frame)
+        this = self._describe(batch)
+        counts = self._run_workers(frame, this.size)
         written = time.monotonic()
         # the events are made visible while their windows are merged
         visible = self._beside.submit(self._refresh, set(counts.by_index(self._settings.events.period)))
@@ -103,7 +103,6 @@ class BatchWriter:
         self._refresh({index_name(METRICS, key.start) for key in counts.windows})
         refreshed = time.monotonic()
         times = Times(_ms(written - started), _ms(merged - written), _ms(refreshed - merged), _ms(time.time()))
-        this = self._describe(batch)
         if gaps := this.skipped(counts):
             told = [
                 f"{each.first} to {each.next - 1} of partition {p}" for p, ranges in gaps.items() for each in ranges
@@ -111,7 +110,6 @@ class BatchWriter:
             log.warning("batch %d: Kafka did not hold the offsets %s any more", batch, ", ".join(told))
         self._sink.put([progress_lines(this, counts, times)], "a progress document")
         self._offsets, self._sequence = {p: each.next for p, each in this.ranges.items()}, self._sequence + 1
-        self._last_read = counts.read
         self._tally.add(this, counts, times)
 
     def _describe(self, batch: int) -> Batch:
@@ -123,8 +121,8 @@ class BatchWriter:
         lag = sum(max(0, end - ends.get(partition, 0)) for partition, end in known.items()) if known else None
         return Batch(self._lineage, batch, self._sequence, self._topic, ranges, self._shape, lag)
 
-    def _run_workers(self, frame: "DataFrame") -> Counts:
-        if self._last_read < self._settings.spark.small_batch:
+    def _run_workers(self, frame: "DataFrame", size: int) -> Counts:
+        if size < self._settings.spark.small_batch:
             frame = frame.coalesce(1)
         counts = Counts()
         # the API key is read for each batch: a new one in its file counts at once

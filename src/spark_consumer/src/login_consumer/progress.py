@@ -46,6 +46,11 @@ class Batch:
     lag: int | None = None
     loss: str = ""
 
+    @property
+    def size(self) -> int:
+        """How many offsets its ranges hold; not each needs to have a record."""
+        return sum(each.next - each.first for each in self.ranges.values())
+
     def skipped(self, counts: Counts) -> dict[int, list[OffsetRange]]:
         """Return what of its ranges was not there to be read: deleted by retention, or marks of transactions."""
         gaps = {partition: missing(each, counts.offsets.get(partition, ())) for partition, each in self.ranges.items()}
@@ -102,7 +107,7 @@ def progress_lines(batch: Batch, counts: Counts, times: Times) -> bytes:
         "ignored": counts.ignored,
         "dead": counts.dead.total(),
         "dead_by_reason": dict(counts.dead),
-        "skipped": sum(each.next - each.first for each in batch.ranges.values()) - counts.read,
+        "skipped": batch.size - counts.read,
         "windows": len(counts.windows),
         "ranges": [_range(partition, each) for partition, each in sorted(batch.ranges.items())],
         "shape": batch.shape,

@@ -125,7 +125,7 @@ class Spark(_Section):
     ui: bool = False
     trigger_ms: Annotated[int, Field(ge=0)] = 200
     small_batch: Annotated[int, Field(ge=0)] = 5000
-    """After a batch of fewer records the next one runs as one task: that is quicker for few records."""
+    """A batch of fewer records runs as one task: that is quicker for few."""
     conf: dict[str, str] = Field(default_factory=dict)
 
     @property
