@@ -91,6 +91,10 @@ bench-quick: setup-test ## The same, sized for 3 minutes, to see that it works: 
 bench-curves: setup-test ## What an event costs as they grow to 10 million, and with up to 5,000 keys in a window
 	python tests/bench/bench.py --inventory $(or $(INVENTORY),inventory/demo) --curves
 
+.PHONY: bench-hour
+bench-hour: setup-test ## What memory the services take in an hour of 1,000 events a second
+	python tests/bench/bench.py --inventory $(or $(INVENTORY),inventory/demo) --hour
+
 .PHONY: bench-deploy
 bench-deploy: setup-test ## How long it takes to deploy to a bare host, and how long a second run
 	python tests/bench/deploy.py

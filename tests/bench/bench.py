@@ -39,11 +39,12 @@ def main() -> None:
     parser.add_argument("--inventory", type=Path, default=paths.ROOT / "inventory/demo")
     parser.add_argument("--quick", action="store_true", help="sized for 3 minutes: no numbers to keep")
     parser.add_argument("--curves", action="store_true", help="only how the cost of an event grows with their number")
+    parser.add_argument("--hour", action="store_true", help="only what memory is taken in an hour at a steady rate")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION", help=str(SECTIONS))
     parser.add_argument("--peers", nargs="+", choices=backlog.CONTESTANTS, default=list(backlog.CONTESTANTS))
     told = parser.parse_args()
     plan = QUICK if told.quick else FULL
-    name = "curves" if told.curves else "quick" if told.quick else "results"
+    name = "curves" if told.curves else "hour" if told.hour else "quick" if told.quick else "results"
     with tempfile.TemporaryDirectory() as folder:
         deployment = Deployment.of(told.inventory.absolute(), Path(folder, "report.json"))
     prepared = run_playbook(paths.ROOT / "tests/bench/prepare.yml", told.inventory.absolute())
@@ -58,7 +59,12 @@ def main() -> None:
         rig.set_up()
         results: dict[str, Any] = {"machine": machine.describe(rig), "plan": vars(plan)}
         beside = machine.Beside(rig)
-        results |= curves.measure(rig) if told.curves else _measure(rig, plan, told.only, told.peers)
+        if told.curves:
+            results |= curves.measure(rig)
+        elif told.hour:
+            results |= rest.endurance(rig)
+        else:
+            results |= _measure(rig, plan, told.only, told.peers)
         results["machine"]["beside"] = beside.told()
     results["seconds"] = round(time.time() - began)
     paths.RESULTS.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ TITLES = {
     "throughput": "Events a second from Kafka to searchable",
     "events": "CPU seconds for 100,000 events, by events stored",
     "keys": "CPU seconds for 100,000 events, by keys in a window",
+    "hour": "Megabytes in an hour, by minute",
 }
 
 
@@ -25,6 +26,8 @@ def drawn(results: dict[str, Any]) -> dict[str, str]:
         found["throughput"] = _throughput(results["backlog"]).svg()
     for name, points in results.get("curves", {}).items():
         found[name] = _curve(name, points).svg()
+    if results.get("endurance"):
+        found["hour"] = _hour(results["endurance"]["points"]).svg()
     return found
 
 
@@ -64,3 +67,20 @@ def _curve(name: str, points: list[dict[str, float]]) -> Chart:
 
     told = f"A line from {costs[0]:.2f} at {places[0]:,} to {costs[-1]:.2f} at {places[-1]:,}."
     return Chart(f"curve-{name}", TITLES[name], told, 2.5, draw)
+
+
+def _hour(points: list[dict[str, Any]]) -> Chart:
+    minutes, units = [point["at"] for point in points], list(points[0]["own"])
+    by_unit = {unit: [point["own"][unit] for point in points] for unit in units}
+
+    def draw(axes: Axes) -> None:
+        for unit, sizes in by_unit.items():
+            axes.plot(minutes, sizes, color=SUCCESS if unit == "login-consumer" else OTHER, linewidth=1.4)
+            axes.text(minutes[-1] + 0.5, sizes[-1], unit, verticalalignment="center")
+        axes.set_xlim(0, 1.2 * minutes[-1])
+        axes.set_ylim(0, 1.2 * max(map(max, by_unit.values())))
+        axes.set_xticks(range(0, minutes[-1] + 1, 10))
+        axes.grid(axis="y")
+
+    told = "; ".join(f"{unit} {sizes[0]:,.0f} to {sizes[-1]:,.0f}" for unit, sizes in by_unit.items())
+    return Chart("hour", TITLES["hour"], f"Lines: {told}.", 2.5, draw)

@@ -161,7 +161,7 @@ def markdown(results: Results) -> str:
 def collected(folder: Path) -> Results:
     """Return all results of full runs in a folder. Raises SystemExit if there is none."""
     results: Results = {}
-    for name in ("deploy", "curves", "results"):
+    for name in ("deploy", "curves", "hour", "results"):
         if (folder / f"{name}.json").exists():
             results |= json.loads((folder / f"{name}.json").read_text())
     if "backlog" not in results:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline's own producer: its service as it runs, with made-up logins as fast as it can, in some processes."""
+"""The pipeline's own producer: its service as it runs, with made-up logins, in some processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from login_producer.settings import ProducerSettings, SyntheticSettings
 
 
 def send(job: Job) -> dict[str, float]:
-    """Send `records` by `processes`; return when the first began and the last had its last acknowledgement."""
+    """Send `records` by `processes`; return when the first began and the last had its last acknowledgement.
+
+    As fast as it can, or `rate` in a second by each.
+    """
     many: int = job.more["processes"]
     share = job.more["records"] // many
     with ProcessPoolExecutor(many, multiprocessing.get_context("spawn")) as pool:
@@ -30,7 +33,7 @@ def _send(job: Job, records: int, seed: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory(dir=STATE_DIR) as folder:
         settings = ProducerSettings(
             kafka=KafkaSettings(**kafka),
-            source=SyntheticSettings(rate=0, total=records, seed=seed),
+            source=SyntheticSettings(rate=job.more.get("rate", 0), total=records, seed=seed),
             status_file=Path(folder, "status.json"),
             state_file=Path(folder, "counters.json"),
         )
