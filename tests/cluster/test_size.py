@@ -57,7 +57,7 @@ def test_a_node_whose_copies_have_no_other_place_is_not_let_go(cluster: Cluster)
 
 def test_the_fourth_host_leaves_empty(cluster: Cluster) -> None:
     shared = "/srv/backups-of-all"
-    cluster.hosts["cl-4"].check_output(f"mkdir {shared} && touch {shared}/snapshot")
+    cluster.hosts["cl-4"].check_output(f"mkdir -p {shared} && touch {shared}/snapshot")
     options = ("-e", "node=cl-4", "-e", "uninstall_data=yes", "-e", f"pipeline_backup_dir={shared}")
     watch = cluster.watch()
     cluster.play_with_fourth("playbooks/remove_node.yml", *options)
