@@ -7,6 +7,11 @@ Ansible starts a new Python for each task, and for each item of a loop: most of 
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
+from ansible.collections.list import list_collection_dirs
+
 DOCUMENTATION = """
 name: kept_python
 short_description: Ansible's linear strategy, by mitogen if that is installed
@@ -31,6 +36,20 @@ else:
 
     class StrategyModule(ansible_mitogen.strategy.StrategyMixin, _linear):  # type: ignore[no-redef]
         """Ansible looks for a class of this name."""
+
+        def run(self, iterator: Any, play_context: Any) -> int:
+            """Run a play."""
+            _read_collections()
+            return int(super().run(iterator, play_context))
+
+    @cache
+    def _read_collections() -> None:
+        """Read what Ansible wants to know of all collections that it has.
+
+        Each task with a module of a collection asks for it, 0.1 s long, in a process of its own, which has what this
+        one has read.
+        """
+        list(list_collection_dirs())
 
 
 __all__ = ["StrategyModule"]
