@@ -40,7 +40,7 @@ CONTESTANTS = {
     "parallel_bulk": Contestant("parallel_bulk from Spark", "peers.bulk_helpers:parallel"),
     "connector": Contestant("elasticsearch-spark connector", "peers.connector:backlog", "spark35"),
     # makes topics for its state, which the consumer's account may not
-    "quix": Contestant("quix-streams", "peers.quix:backlog", "python", account="admin", share=10),
+    "quix": Contestant("quix-streams", "peers.quix:backlog", "python", account="admin", share=4),
     "plain_loop": Contestant("plain consumer loop", "peers.plain_loop:backlog", "python"),
     "pass_through": Contestant(
         "limit: prepared documents through Spark",
@@ -68,14 +68,14 @@ def measure(rig: Rig, plan: Plan, names: list[str]) -> dict[str, Any]:
 
     def run(name: str) -> Run:
         for _ in range(cold.pop(name, 0)):
-            once(name)
+            once(name, warm_up=True)
         return once(name)
 
-    def once(name: str) -> Run:
+    def once(name: str, warm_up: bool = False) -> Run:
         if name != "consumer":
             return _run(rig, CONTESTANTS[name])
         if rig.taken:
-            rig.warm_consumer(WARM_UP_RECORDS)
+            rig.warm_consumer(WARM_UP_RECORDS, new_month=not warm_up)
         return rig.consumer()
 
     # the consumer's turn puts a new backlog in; one that it has not taken would keep it halted for too long

@@ -27,6 +27,8 @@ SERVICES = ("kafka", "elasticsearch", CONSUMER)
 _TICKS = 100  # of /proc/stat in a second, on every Linux
 _WARM_UP_RECORDS = 100_000
 _HOUR_MS = 3_600_000
+_NEW_MONTHS = 8
+"""As many as one whole run puts events into."""
 
 
 @dataclass(frozen=True)
@@ -169,12 +171,12 @@ class Rig:
         assert all(hit["read"] == hit["indexed"] for hit in hits), "not all records became events"
         return run
 
-    def warm_consumer(self, records: int) -> None:
+    def warm_consumer(self, records: int, new_month: bool = True) -> None:
         """Let the consumer take all that is there and a few records more, then put in a backlog of the last size."""
         backlog = sum(self.end.values()) - sum(self.start.values())
         self.fill(records, new_month=False)
         self.consumer()
-        self.fill(backlog)
+        self.fill(backlog, new_month=new_month)
 
     def _batches(self, since: float, records: int) -> list[dict[str, Any]]:
         # no refresh, which the consumer would have to pay for
@@ -238,6 +240,8 @@ class Rig:
             day: self.elastic.count(index=f"login-events-{day:%Y.%m}*", allow_no_indices=True)["count"] for day in days
         }
         ordered = sorted(days, key=lambda day: counts[day])
+        if sum(not counts[day] for day in days) < _NEW_MONTHS:
+            print("Few months have no events here, and old indices take more time: numbers to keep need a new host.")
         return ordered[-1:] + ordered[:-1]  # fill() goes one on before it takes the first
 
     def settle(self) -> None:
