@@ -28,7 +28,7 @@ def measure(rig: Rig, plan: Plan) -> dict[str, Any]:
     passed = after.moment - before.moment
     idle = {unit: (used - before.units[unit]) / passed * 100 for unit, used in after.units.items()}
     rig.pipeline.systemctl("start", _SENDER)
-    memory = {unit: _memory(rig, unit, "VmRSS") for unit in (*SERVICES, _SENDER, JOURNAL)}
+    memory = {unit: _memory(rig, unit, "Pss") for unit in (*SERVICES, _SENDER, JOURNAL)}
     rig.pipeline.systemctl("stop", _SENDER, JOURNAL)
     memory["all"] = sum(memory.values())
     print("idle, % of a core: ", ", ".join(f"{unit} {used:.1f}" for unit, used in idle.items()))
@@ -50,7 +50,7 @@ def endurance(rig: Rig) -> dict[str, Any]:
         sending = beside.submit(remote.ask, "senders.own:send", **job)
         began = time.monotonic()
         while not wait([sending], len(points) * 60 - (time.monotonic() - began)).done:
-            own, resident = ({unit: _memory(rig, unit, name) for unit in SERVICES} for name in ("RssAnon", "VmRSS"))
+            own, resident = ({unit: _memory(rig, unit, name) for unit in SERVICES} for name in ("Pss_Anon", "Pss"))
             points.append({"at": len(points), "own": own, "resident": resident})
             print(f"minute {len(points) - 1:>2}: {_told(own)}; with files {_told(resident)}", flush=True)
         sending.result()
@@ -67,9 +67,9 @@ def _told(memory: dict[str, float]) -> str:
 
 
 def _memory(rig: Rig, unit: str, name: str) -> float:
-    """Return the megabytes of all processes of a unit; what they share counts for each."""
+    """Return the megabytes of all processes of a unit; what processes share is divided among them."""
     group = rig.pipeline.property(unit, "ControlGroup")
-    command = f"sed 's|.*|/proc/&/status|' '/sys/fs/cgroup{group}/cgroup.procs' | xargs sed -n 's/^{name}://p'"
+    command = f"sed 's|.*|/proc/&/smaps_rollup|' '/sys/fs/cgroup{group}/cgroup.procs' | xargs sed -n 's/^{name}://p'"
     lines = rig.pipeline.host.run(command).stdout.splitlines()  # a process may have ended meanwhile
     assert lines, f"{unit} has no process"
     return sum(int(line.split()[0]) for line in lines) * 1024 / 1e6
