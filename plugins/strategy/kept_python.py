@@ -37,10 +37,10 @@ else:
     class StrategyModule(ansible_mitogen.strategy.StrategyMixin, _linear):  # type: ignore[no-redef]
         """Ansible looks for a class of this name."""
 
-        def run(self, iterator: Any, play_context: Any) -> int:
+        def run(self, iterator: Any, play_context: Any) -> Any:
             """Run a play."""
             _read_collections()
-            return int(super().run(iterator, play_context))
+            return super().run(iterator, play_context)
 
     @cache
     def _read_collections() -> None:

@@ -70,8 +70,8 @@ def _curve(name: str, points: list[dict[str, float]]) -> Chart:
 
 
 def _hour(points: list[dict[str, Any]]) -> Chart:
-    minutes, units = [point["at"] for point in points], list(points[0]["own"])
-    by_unit = {unit: [point["own"][unit] for point in points] for unit in units}
+    minutes, units = [point["at"] for point in points], list(points[0]["memory"])
+    by_unit = {unit: [point["memory"][unit] for point in points] for unit in units}
 
     def draw(axes: Axes) -> None:
         for unit, sizes in by_unit.items():

@@ -13,7 +13,7 @@ from plan import Plan
 from rig import SERVICES, Rig
 
 _SENDER = "login-producer"
-RATE, MINUTES = 1000, 60
+_RATE, _MINUTES = 1000, 60
 _SPAN = 10
 """Minutes whose median counts, after as many in which the programs get warm."""
 
@@ -32,7 +32,7 @@ def measure(rig: Rig, plan: Plan) -> dict[str, Any]:
     rig.pipeline.systemctl("stop", _SENDER, JOURNAL)
     memory["all"] = sum(memory.values())
     print("idle, % of a core: ", ", ".join(f"{unit} {used:.1f}" for unit, used in idle.items()))
-    print("memory, MB:        ", ", ".join(f"{unit} {size:,.0f}" for unit, size in memory.items()), flush=True)
+    print("memory, MB:        ", _told(memory), flush=True)
     return {"idle": idle, "memory": memory}
 
 
@@ -44,26 +44,26 @@ def endurance(rig: Rig) -> dict[str, Any]:
     """
     rig.settle()
     remote = rig.remote("python")
-    job = rig.job("producer", rate=RATE, records=RATE * 60 * MINUTES, processes=1)
+    job = rig.job("producer", rate=_RATE, records=_RATE * 60 * _MINUTES, processes=1)
     points = []
     with ThreadPoolExecutor(1) as beside:
         sending = beside.submit(remote.ask, "senders.own:send", **job)
         began = time.monotonic()
         while not wait([sending], len(points) * 60 - (time.monotonic() - began)).done:
-            own, resident = ({unit: _memory(rig, unit, name) for unit in SERVICES} for name in ("Pss_Anon", "Pss"))
-            points.append({"at": len(points), "own": own, "resident": resident})
-            print(f"minute {len(points) - 1:>2}: {_told(own)}; with files {_told(resident)}", flush=True)
+            sizes = {unit: _memory(rig, unit, "Pss_Anon") for unit in SERVICES}
+            print(f"minute {len(points):>2}, MB: ", _told(sizes), flush=True)
+            points.append({"at": len(points), "memory": sizes})
         sending.result()
     rig.ledger.settled()
     first, last = (
-        statistics.median(sum(each["own"].values()) for each in part)
+        statistics.median(sum(each["memory"].values()) for each in part)
         for part in (points[_SPAN:][:_SPAN], points[-_SPAN:])
     )
     return {"endurance": {"points": points, "growth": last - first}}
 
 
 def _told(memory: dict[str, float]) -> str:
-    return f"{sum(memory.values()):,.0f} MB ({', '.join(f'{unit} {size:,.0f}' for unit, size in memory.items())})"
+    return ", ".join(f"{unit} {size:,.0f}" for unit, size in memory.items())
 
 
 def _memory(rig: Rig, unit: str, name: str) -> float:
