@@ -33,7 +33,7 @@ def _send(job: Job, records: int, seed: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory(dir=STATE_DIR) as folder:
         settings = ProducerSettings(
             kafka=KafkaSettings(**kafka),
-            source=SyntheticSettings(rate=job.more.get("rate", 0), total=records, seed=seed),
+            source=SyntheticSettings(rate=job.more.get("rate", 0), daily_curve=False, total=records, seed=seed),
             status_file=Path(folder, "status.json"),
             state_file=Path(folder, "counters.json"),
         )
