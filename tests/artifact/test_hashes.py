@@ -4,10 +4,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.artifact_hashes import ArtifactError, check, check_lock, parse_checksum
+from ansible.module_utils.artifact_hashes import (
+    ArtifactError,
+    check,
+    check_lock,
+    check_recorded,
+    parse_checksum,
+    record,
+)
 
 SHA256, SHA512 = hashlib.sha256(b"x").hexdigest(), hashlib.sha512(b"x").hexdigest()
 GROUPS = " ".join(SHA512[i : i + 8].upper() for i in range(0, 128, 8))
@@ -40,6 +48,25 @@ def test_check_shows_both_hashes(tmp_path: Path) -> None:
     assert all(part in str(caught.value) for part in (str(path), "0" * 64, SHA256, "fetch it again"))
     with pytest.raises(ArtifactError, match="sha256:HEX"):
         check(path, "md5:0", "")
+
+
+def test_an_archive_is_read_again_only_if_it_was_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"x")
+    record(path)
+    beside = tmp_path / "a.sha256"
+    younger = path.stat().st_ctime_ns + 1
+    os.utime(beside, ns=(younger, younger))
+    with monkeypatch.context() as patched:
+        patched.setattr("ansible.module_utils.artifact_hashes.digest", lambda *_: pytest.fail("the archive was read"))
+        check_recorded(path, "")
+    os.utime(beside, ns=(0, 0))
+    check_recorded(path, "")
+    assert beside.stat().st_mtime_ns > 0  # as from now
+    path.write_bytes(b"y")
+    os.utime(beside, ns=(0, 0))
+    with pytest.raises(ArtifactError, match="wrong sha256"):
+        check_recorded(path, "")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from ansible.module_utils.artifact_hashes import (
     ArtifactError,
     check,
     check_lock,
+    check_recorded,
     digest,
     parse_checksum,
     read_lock,
@@ -125,7 +126,11 @@ class Recipe:
             url = f"{self.fill(self.params['base_url'] or self.spec['url']).rstrip('/')}/{path.name}"
             download(url, path, pinned or published_checksum(url))
             record(path)
-        check(path, pinned or recorded(path), f"remove {path} and run again")
+        next_step = f"remove {path} and run again"
+        if pinned:
+            check(path, pinned, next_step)
+        else:
+            check_recorded(path, next_step)
         return path
 
     def expected_local(self) -> str:
@@ -154,7 +159,7 @@ class Recipe:
             self.build()
             record(path)
         else:
-            check(path, recorded(path), f"remove {path} and run again")
+            check_recorded(path, f"remove {path} and run again")
         sha256: str = digest(path) if self.in_place else recorded(path).partition(":")[2]
         return sha256
 

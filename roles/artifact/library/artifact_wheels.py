@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible.module_utils.artifact_bundle import pip_environment
 from ansible.module_utils.artifact_fetch import run
-from ansible.module_utils.artifact_hashes import ArtifactError, check, record, recorded
+from ansible.module_utils.artifact_hashes import ArtifactError, check_recorded, record
 from ansible.module_utils.artifact_pack import EPOCH, pack
 from ansible.module_utils.artifact_pip import key, locked_wheels
 from ansible.module_utils.basic import AnsibleModule
@@ -85,7 +85,7 @@ def ensure(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     archive = cache / "archives" / f"{params['app']}-{build}.tar"
     result = {"changed": not archive.exists(), "archive": str(archive), "build": build}
     if archive.exists():
-        check(archive, recorded(archive), f"remove {archive} and run again")
+        check_recorded(archive, f"remove {archive} and run again")
         return {**result, "msg": f"{archive} is there and checked"}
     if check_mode:
         return {**result, "archive": "", "msg": f"would fetch the wheels of {lock} and pack {archive.name}"}

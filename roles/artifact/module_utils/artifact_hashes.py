@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -79,12 +80,29 @@ def check_lock(folder: Path, lock: Path) -> None:
 
 def record(path: Path) -> None:
     """Keep the sha256 of a checked archive beside it, for all later runs."""
-    path.with_name(path.name + ".sha256").write_text(f"{digest(path)}  {path.name}\n")
+    _beside(path).write_text(f"{digest(path)}  {path.name}\n")
 
 
 def recorded(path: Path) -> str:
     """Return `sha256:hexadecimal` as kept by `record`."""
-    beside = path.with_name(path.name + ".sha256")
+    beside = _beside(path)
     if not beside.is_file():
         raise ArtifactError(f"{path}: its record {beside.name} is missing. next: remove {path} and run again")
     return f"sha256:{read_lock(beside)[path.name]}"
+
+
+def check_recorded(path: Path, next_step: str) -> None:
+    """Raise `ArtifactError` unless the archive is the one that `record` saw.
+
+    The file is only read if it was written, replaced or renamed since then: reading takes a second for each GB.
+    """
+    expected, beside = recorded(path), _beside(path)
+    if path.stat().st_ctime_ns < beside.stat().st_mtime_ns:
+        return
+    check(path, expected, next_step)
+    with suppress(PermissionError):  # a cache of somebody else's, which then is read each time
+        beside.touch()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
