@@ -33,9 +33,9 @@ FULL = Plan(
     records=200_000,
     warm_up=4,
     latency=((1000, 40), (10_000, 40)),
-    latency_warm_up=10,
+    latency_warm_up=30,
     producer_rounds=5,
-    producer_records=300_000,
+    producer_records=200_000,
     parser_rounds=3,
     idle=60,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 import uuid
+from collections.abc import Iterator
 from queue import Empty
 from typing import Any
 
@@ -68,18 +69,10 @@ def _look(job: Job, sender: Any, marks: Any) -> dict[str, list[float]]:
             first, last = first or moment, moment
             for kind in kinds:
                 waiting[kind][mark] = moment
-        for kind, (index, name) in kinds.items():
-            if not waiting[kind]:
-                continue
-            answer = job.client().search(
-                index=index, query={"terms": {name: list(waiting[kind])}}, source=[name], size=1000
-            )
-            now = time.time()
-            for hit in answer["hits"]["hits"]:
-                mark = _value(hit["_source"], name)
-                sent = waiting[kind].pop(mark, None)
-                if sent is not None and sent - first >= job.more["warm_up"]:
-                    found[kind].append(now - sent)
+        for kind, source in _found(job, kinds, waiting):
+            sent = waiting[kind].pop(_value(source, kinds[kind][1]), None)
+            if sent is not None and sent - first >= job.more["warm_up"]:
+                found[kind].append(time.time() - sent)
         sent_all = not sender.is_alive() and marks.empty()
         if sent_all and (not any(waiting.values()) or time.time() - last > _GIVE_UP_S):
             break
@@ -90,6 +83,25 @@ def _look(job: Job, sender: Any, marks: Any) -> dict[str, list[float]]:
         late = [time.time() - sent for sent in waiting[kind].values() if sent - first >= job.more["warm_up"]]
         found[kind] += late
     return found
+
+
+def _found(
+    job: Job, kinds: dict[str, tuple[str, str]], waiting: dict[str, dict[str, float]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the documents with a mark that is waited for, by kind: all in one request, since looking costs as well."""
+    asked = [kind for kind in kinds if waiting[kind]]
+    if not asked:
+        return
+    searches: list[dict[str, Any]] = []
+    for kind in asked:
+        index, name = kinds[kind]
+        query = {"terms": {name: list(waiting[kind])}}
+        searches += [{"index": index}, {"query": query, "_source": [name], "size": 1000}]
+    for kind, answer in zip(asked, job.client().msearch(searches=searches)["responses"], strict=True):
+        if "error" in answer:
+            raise RuntimeError(f"the marks among the {kind} cannot be searched for: {answer['error']}")
+        for hit in answer["hits"]["hits"]:
+            yield kind, hit["_source"]
 
 
 def _value(source: Any, name: str) -> str:

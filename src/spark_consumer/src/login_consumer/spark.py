@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # The default one starts a dozen processes for each log file of a batch; this one only writes and renames.
 _CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
-# What Spark remembers of past batches is only for its web page. By default it is a thousand of each, some minutes of them,
+# What Spark remembers of past batches is only for its web page. By default it is a thousand of each, some minutes long,
 # so that they outlived the collections of the young: at 1,000 events/s the heap grew by 5 MB a minute, now by 1.3.
 _FEW_PAST_BATCHES = {
     "spark.ui.retainedJobs": "10",
