@@ -113,7 +113,7 @@ def tables(results: Results) -> Iterator[tuple[str, list[str], list[list[str]]]]
 def machine(results: Results) -> Iterator[str]:
     """Yield what the machine is, a line each."""
     told = results["machine"]
-    yield f"{told['processors']}, {told['memory_gb']} GB, {told['system']}, Linux {told['kernel']}; {told['date']}"
+    yield _machine(told)
     yield "; ".join(f"{name} {build}" for name, build in told["builds"].items()) + f"; {told['java']}"
     programs = ", ".join(f"{name} {share:.2f}" for name, share in told["beside"]["programs"].items())
     yield f"load at the end {told['beside']['load']}; cores taken by what ran beside the host: {programs or 'none'}"
@@ -121,6 +121,12 @@ def machine(results: Results) -> Iterator[str]:
     shares = [each["others"] for each in found if "others" in each]
     if shares:
         yield f"during the runs all else took {max(shares):.2f} cores at most (median of a contestant's rounds)"
+    for name, other in results.get("elsewhere", {}).items():
+        yield f"{name}: {_machine(other)}"
+
+
+def _machine(told: dict[str, Any]) -> str:
+    return f"{told['processors']}, {told['memory_gb']} GB, {told['system']}, Linux {told['kernel']}; {told['date']}"
 
 
 def failures(results: Results) -> dict[str, str]:
@@ -159,13 +165,22 @@ def markdown(results: Results) -> str:
 
 
 def collected(folder: Path) -> Results:
-    """Return all results of full runs in a folder. Raises SystemExit if there is none."""
+    """Return all results of full runs in a folder. Raises SystemExit if there is none.
+
+    Under `elsewhere` is what machine a run was on, by its name, if it was another than the main one's, or another day.
+    """
     results: Results = {}
+    machines: dict[str, dict[str, Any]] = {}
     for name in ("deploy", "curves", "hour", "results"):
         if (folder / f"{name}.json").exists():
-            results |= json.loads((folder / f"{name}.json").read_text())
+            told = json.loads((folder / f"{name}.json").read_text())
+            results |= told
+            if "machine" in told:
+                machines[name] = told["machine"]
     if "backlog" not in results:
         raise SystemExit(f"{folder} holds no results of a full run. next: make bench on a quiet machine")
+    here = _machine(results["machine"])
+    results["elsewhere"] = {name: each for name, each in machines.items() if _machine(each) != here}
     return results
 
 

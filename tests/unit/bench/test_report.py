@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,19 @@ def test_quick_runs_are_not_documented(tmp_path: Path) -> None:
     (tmp_path / "quick.json").write_text("{}")
     with pytest.raises(SystemExit, match="no results of a full run"):
         report.collected(tmp_path)
+
+
+def test_a_run_on_another_machine_is_told(tmp_path: Path) -> None:
+    main = {"machine": MACHINE, "backlog": {"consumer": contestant(1)}}
+    for name, told in {
+        "results": main,
+        "hour": {"machine": MACHINE, "endurance": {"growth": 1}},
+        "curves": {"machine": MACHINE | {"kernel": "6.2"}, "curves": {}},
+    }.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(told))
+    lines = list(report.machine(report.collected(tmp_path)))
+    assert [line for line in lines if "6.2" in line] == ["curves: 2 x some, 8 GB, Debian, Linux 6.2; 2026-11-26"]
+    assert not any(line.startswith("hour") for line in lines)
 
 
 def test_each_target_is_told_once() -> None:
