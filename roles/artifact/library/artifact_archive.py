@@ -38,7 +38,8 @@ DOCUMENTATION = """
 module: artifact_archive
 short_description: Makes sure that a product's archive lies in the controller's cache
 description:
-  - Fetches, checks and, where the source has parts, packs the archive once. Later runs only check its hash.
+  - Fetches, checks and, where the source has parts, packs the archive once.
+  - Later runs only check its hash, if it was touched since.
   - In check mode it only says what it would fetch.
 options:
   product: {type: str, required: true, description: Name of the product.}
