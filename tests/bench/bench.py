@@ -57,7 +57,7 @@ def main() -> None:
         cleaning.callback(tunnel.close)
         rig = Rig(deployment, tunnel, cleaning)
         rig.set_up()
-        results: dict[str, Any] = {"machine": machine.describe(rig), "plan": vars(plan)}
+        results: dict[str, Any] = {"machine": machine.describe(rig.pipeline.host), "plan": vars(plan)}
         beside = machine.Beside(rig)
         if told.curves:
             results |= curves.measure(rig)

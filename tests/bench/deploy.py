@@ -18,7 +18,9 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import machine
 import paths
 from deployment import Deployment
 from playbook import Run, command
@@ -48,10 +50,9 @@ def main() -> None:
         env = os.environ | {"TESTHOST_SSH_PORT": PORT}
         try:
             subprocess.run([TESTHOST, "up", NAME, inventory / "state/ssh"], check=True, env=env)
-            times = _measure(inventory, Path(folder), told.rounds)
+            results = _measure(inventory, Path(folder), told.rounds)
         finally:
             subprocess.run([TESTHOST, "down", NAME], check=True)
-    results = {"deploy": {name: statistics.median(each) for name, each in times.items()}}
     paths.RESULTS.mkdir(parents=True, exist_ok=True)
     (paths.RESULTS / "deploy.json").write_text(json.dumps(results, indent=1) + "\n")
     for row in report.targets(results):
@@ -69,8 +70,8 @@ def _inventory(folder: Path) -> Path:
     return inventory
 
 
-def _measure(inventory: Path, folder: Path, rounds: int) -> dict[str, list[float]]:
-    """Return seconds by what was done."""
+def _measure(inventory: Path, folder: Path, rounds: int) -> dict[str, Any]:
+    """Return the machine, and the median of the seconds by what was done."""
     began = time.monotonic()
     _play(inventory, {})
     times = {"first_run": [time.monotonic() - began]}
@@ -85,7 +86,8 @@ def _measure(inventory: Path, folder: Path, rounds: int) -> dict[str, list[float
             times.setdefault(name, []).append(time.monotonic() - began)
             print(f"{name}: {times[name][-1]:.0f} s, changed={changed}", flush=True)
             assert not changed, "a second run has changed something"
-    return times
+    medians = {name: statistics.median(each) for name, each in times.items()}
+    return {"machine": machine.describe(deployment.host()), "deploy": medians}
 
 
 def _play(inventory: Path, settings: dict[str, str]) -> Run:

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from rig import Rig
+from testinfra.host import Host
 
 _SHOWN = 5
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def describe(rig: Rig) -> dict[str, Any]:
-    """Return processors, memory, system and versions."""
-    told = rig.pipeline.host.check_output
+def describe(host: Host) -> dict[str, Any]:
+    """Return processors, memory, system and versions of a deployed host."""
+    told = host.check_output
     memory = told("sed -n 's/^MemTotal: *//p' /proc/meminfo").split()[0]
     builds = told("readlink /opt/kafka/current /opt/spark/current /opt/elasticsearch/current").split()
     return {
