@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import pytest
 import yaml
 from cluster import Cluster
 from playbook import ROOT, run_playbook
@@ -73,6 +74,7 @@ def test_the_fourth_host_leaves_empty(cluster: Cluster) -> None:
     cluster.play_with_fourth("playbooks/remove_node.yml", *options)
 
 
+@pytest.mark.usefixtures("long")
 def test_the_others_forget_it_without_a_restart(cluster: Cluster) -> None:
     watch = cluster.watch()
     cluster.play("site.yml")
@@ -81,6 +83,7 @@ def test_the_others_forget_it_without_a_restart(cluster: Cluster) -> None:
     assert cluster.play("site.yml").changed == 0
 
 
+@pytest.mark.usefixtures("long")
 def test_a_host_joins_that_is_a_controller_only_and_leaves_again(cluster: Cluster, tmp_path: Path) -> None:
     own = tmp_path / "hosts.yml"
     own.write_text(yaml.safe_dump({"all": {"hosts": {"cl-4": {"kafka_process_roles": ["controller"]}}}}))

@@ -34,10 +34,6 @@ from traffic import Traffic  # noqa: E402
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="of the faults' chances; without it a new one")
     parser.addoption("--uninstall", action="store_true", help="let the tests take the pipeline off the host at last")
-    parser.addoption("--rotation", action="store_true", help="let the tests replace the CA and all secrets")
-    parser.addoption(
-        "--disaster", action="store_true", help="let the drill delete Elasticsearch's data and restore them"
-    )
     parser.addoption("--minutes", type=float, default=10, help="how long the soak breaks things")
 
 

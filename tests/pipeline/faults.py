@@ -175,13 +175,6 @@ def another_zone(scene: Scene) -> None:
         scene.pipeline.host.check_output(f"ln -sfn {before} /etc/localtime")
 
 
-def certificates_replaced(scene: Scene) -> None:
-    """Lose both services' certificates and keys; site.yml makes new ones and restarts what must be."""
-    scene.pipeline.host.check_output("rm /etc/login-pipeline/kafka/key.pem /etc/login-pipeline/elasticsearch/key.pem")
-    run = scene.pipeline.deployment.deploy("--tags", "pki,kafka,elasticsearch")
-    assert run.returncode == 0, run.output
-
-
 FAULTS: tuple[Fault, ...] = (
     driver_killed,
     jvm_killed,
@@ -202,9 +195,7 @@ FAULTS: tuple[Fault, ...] = (
     checkpoint_lost,
     checkpoint_of_a_backup,
     another_zone,
-    certificates_replaced,
 )
-MINUTES_LONG = (certificates_replaced,)
 
 
 def _away(scene: Scene, *units: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from breakage import Breakage, breaking
-from faults import FAULTS, MINUTES_LONG
+from faults import FAULTS
 from pipeline import Pipeline
 from traffic import Traffic
 
@@ -23,8 +23,7 @@ def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breaka
 
 def test_soak(breakage: Breakage, request: pytest.FixtureRequest) -> None:
     end = time.monotonic() + 60 * request.config.getoption("--minutes")
-    faults = [fault for fault in FAULTS if fault not in MINUTES_LONG]
     while time.monotonic() < end:
         # several: what comes next must not count on what has just been broken to be well again
-        breakage.inflict(*breakage.random.choices(faults, k=breakage.random.randint(1, 5)))
+        breakage.inflict(*breakage.random.choices(FAULTS, k=breakage.random.randint(1, 5)))
     breakage.settle()

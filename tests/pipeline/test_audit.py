@@ -158,7 +158,7 @@ def test_a_part_of_the_documents_is_not_taken_for_all(pipeline: Pipeline, elasti
     nowhere = {"index.routing.allocation.require._name": "no such node"}
     elastic.indices.create(index=index, settings=nowhere, wait_for_active_shards=0)
     try:
-        told = pipeline.host.run("login-consumer rebuild")
+        told = pipeline.host.run("LOGIN_CONSUMER_ELASTICSEARCH__RETRY_SECONDS=1 login-consumer rebuild")
     finally:
         elastic.indices.delete(index=index)
     assert told.rc == 4 and "is not ready (503" in told.stderr, told.stdout + told.stderr

@@ -101,17 +101,14 @@ def all_runs_afterwards(pipeline: Pipeline) -> Iterator[None]:
     pipeline.systemctl("start", *UNITS)
 
 
-@pytest.mark.usefixtures("all_runs_afterwards")
+@pytest.mark.usefixtures("long", "all_runs_afterwards")
 def test_the_drill(
-    request: pytest.FixtureRequest,
     deployment: Deployment,
     pipeline: Pipeline,
     elastic: Elasticsearch,
     traffic: Traffic,
     tmp_path: Path,
 ) -> None:
-    if not request.config.getoption("--disaster"):
-        pytest.skip("it deletes Elasticsearch's data, and deploys twice: give --disaster")
     folder, passphrase = tmp_path / "usb", tmp_path / "passphrase"
     folder.mkdir()
     passphrase.write_text(PASSPHRASE)

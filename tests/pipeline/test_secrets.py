@@ -72,15 +72,13 @@ def given(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def rotation(
-    request: pytest.FixtureRequest,
+    long: None,
     deployment: Deployment,
     host: Host,
     tunnel: Tunnel,
     pipeline: Pipeline,
     given: Path,
 ) -> Rotation:
-    if not request.config.getoption("--rotation"):
-        pytest.skip("it replaces all secrets, which takes minutes: give --rotation")
     told = Rotation(old=deployment.secrets)
     told.before, acked = pipeline.stand_still()
     pipeline.systemctl("start", *SENDERS)

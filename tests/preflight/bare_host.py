@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from playbook import ROOT, Run, run_playbook
 from testinfra.host import Host
 
-NAME, SSH_PORT = "login-preflight", "2252"
+# Each process of pytest-xdist has a host of its own.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+NAME, SSH_PORT = f"login-preflight-{WORKER}", str(2252 + WORKER)
 GROUPS = ("kafka", "elasticsearch", "consumers", "producers")
 # What a deployment would leave first of all: files, users and packages
 TRACES = "find /etc /opt /var/lib /usr/lib/sysusers.d /usr/local -printf '%p %m %u %s\\n' | sort; cat /etc/passwd"
