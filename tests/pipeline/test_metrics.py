@@ -237,7 +237,7 @@ def on_again(deployment: Deployment) -> Iterator[None]:
     assert run.returncode == 0, run.output
 
 
-@pytest.mark.usefixtures("on_again")
+@pytest.mark.usefixtures("long", "on_again")
 def test_switched_off_nothing_is_left_and_kafka_alone_was_restarted(deployment: Deployment, host: Host) -> None:
     def off() -> Run:
         return deployment.deploy("-e", "pipeline_metrics=false")
