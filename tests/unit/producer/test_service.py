@@ -2,6 +2,11 @@
 """The running producer on a source that ends, with a client that settles at once or never."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +134,30 @@ def test_status_tells_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "type": "file", "lag_bytes": 0, "more_files": 0,
         "files": [{"path": f"{tmp_path}/logs/a", "offset": 4, "lag_bytes": 0}],
     }  # fmt: skip
+
+
+WAITS = """
+from login_producer.service import StopRequest
+stop = StopRequest()
+while not stop.wait(0.01):
+    print("goes on", flush=True)
+print("was stopped", flush=True)
+"""
+
+
+def test_a_process_that_was_halted_goes_on_until_it_is_stopped() -> None:
+    """As after a debugger, or when the host was frozen."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", WAITS], env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            for _ in range(20):
+                assert process.stdout and process.stdout.readline() == "goes on\n"
+                process.send_signal(signal.SIGSTOP)
+                os.waitpid(process.pid, os.WUNTRACED)
+                time.sleep(0.02)  # halted for longer than it meant to wait
+                process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGTERM)
+            assert process.stdout.read().splitlines()[-1] == "was stopped"
+            assert process.wait() == 0
+        finally:
+            process.kill()

@@ -13,6 +13,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
+from login_common.kafka_producer import rest_between_tries
 from login_common.network import NetworkFault, handshake, host_and_port
 from login_common.settings import KafkaSettings, SettingsError
 
@@ -79,6 +80,7 @@ class Connection:
             ) from error
         except KafkaError as error:
             raise UnreachableError(self._client_cause() or str(error)) from error
+        rest_between_tries(producer)
         try:
             producer.partitions_for(self.topic)
         except KafkaTimeoutError:

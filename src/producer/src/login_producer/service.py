@@ -32,9 +32,13 @@ class StopRequest:
 
     def wait(self, seconds: float) -> bool:
         """Wait for a stop request, no longer than this; return whether one has come."""
-        if not self.received and signal.sigtimedwait(_SIGNALS, seconds) is not None:
-            self.received = True
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # a second one ends the process at once
+        if not self.received:
+            # Not sigtimedwait: interrupted until its time is up, as by SIGCONT, CPython takes that for a signal.
+            time.sleep(seconds)
+            if not signal.sigpending().isdisjoint(_SIGNALS):
+                signal.sigwait(_SIGNALS)
+                self.received = True
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # a second one ends the process at once
         return self.received
 
 
