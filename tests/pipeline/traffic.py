@@ -19,6 +19,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 from kafka import KafkaProducer
+from login_common.kafka_producer import rest_between_tries
 
 DAY = 86_400
 ROUND_SECONDS = 0.5
@@ -95,6 +96,7 @@ class Traffic:
         producer = KafkaProducer(
             **self._kafka, acks="all", enable_idempotence=False, delivery_timeout_ms=SEND_SECONDS * 1000, linger_ms=50
         )
+        rest_between_tries(producer)
         try:
             while not self._ending.wait(ROUND_SECONDS):
                 for value in self._round():
