@@ -40,7 +40,7 @@ CONTESTANTS = {
     "parallel_bulk": Contestant("parallel_bulk from Spark", "peers.bulk_helpers:parallel"),
     "connector": Contestant("elasticsearch-spark connector", "peers.connector:backlog", "spark35"),
     # makes topics for its state, which the consumer's account may not
-    "quix": Contestant("quix-streams", "peers.quix:backlog", "python", account="admin", share=10),
+    "quix": Contestant("quix-streams", "peers.quix:backlog", "python", account="admin", share=20),
     "plain_loop": Contestant("plain consumer loop", "peers.plain_loop:backlog", "python"),
     "pass_through": Contestant(
         "limit: prepared documents through Spark",

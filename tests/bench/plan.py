@@ -19,6 +19,7 @@ class Plan:
     latency: tuple[tuple[int, float], ...]
     """Rates in events a second, each with how long it is held."""
     latency_warm_up: float
+    """How much of that passes before the first mark counts."""
     producer_rounds: int
     producer_records: int
     parser_rounds: int
@@ -32,7 +33,7 @@ FULL = Plan(
     rounds=5,
     records=200_000,
     warm_up=4,
-    latency=((1000, 40), (10_000, 40)),
+    latency=((1000, 60), (10_000, 60)),
     latency_warm_up=30,
     producer_rounds=5,
     producer_records=200_000,
