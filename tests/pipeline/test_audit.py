@@ -152,6 +152,7 @@ def test_other_windows_need_a_rebuild(pipeline: Pipeline, elastic: Elasticsearch
     assert windows(elastic) == right
 
 
+@pytest.mark.usefixtures("long")  # Elasticsearch waits a minute for the shard
 def test_a_part_of_the_documents_is_not_taken_for_all(pipeline: Pipeline, elastic: Elasticsearch) -> None:
     """As while Elasticsearch starts: it answers, but a shard is not there yet."""
     index = "login-events-1999.01"
