@@ -13,10 +13,11 @@ from tests.pipeline.conftest import (  # noqa: E402  (found by the path set abov
     deployment,
     elastic,
     host,
+    inventory,
     kafka,
     ledger,
     pipeline,
     tunnel,
 )
 
-__all__ = ["deployment", "elastic", "host", "kafka", "ledger", "pipeline", "tunnel"]
+__all__ = ["deployment", "elastic", "host", "inventory", "kafka", "ledger", "pipeline", "tunnel"]

@@ -8,7 +8,9 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import pytest
 from faults import Fault
 from pipeline import UNITS, Pipeline
 from scene import Scene
@@ -34,17 +36,45 @@ class Breakage:
         traffic.start()
 
     def inflict(self, *faults: Fault) -> None:
-        """Break one thing after the other; return when records flow again.
+        """Break one thing after the other, in no rest; return when records flow again.
 
         Raises AssertionError if they do not, or if the audit does not balance.
         """
         for fault in faults:
-            log.info("%3d. %s", self.inflicted.total() + 1, fault.__name__.replace("_", " "))
-            self.inflicted[fault.__name__] += 1
-            fault(self._scene)
+            self._break(fault)
         self._pipeline.ledger.wait_for_flow()
         found = self._pipeline.audit()
         assert found["balanced"], found
+        self._tell(found)
+
+    def inflict_group(self, *faults: Fault) -> None:
+        """Break each thing while records flow, then audit once. Raises AssertionError with the faults that did harm.
+
+        If the audit does not balance, each fault is repeated with an audit of its own, to find them.
+        """
+        for fault in faults:
+            self._break(fault)
+            self._pipeline.ledger.wait_for_flow()
+        found = first = self._pipeline.audit()
+        if found["balanced"]:
+            self._tell(found)
+            return
+        harmful = []
+        for fault in faults:
+            self._break(fault)
+            self._pipeline.ledger.wait_for_flow()
+            before, found = found, self._pipeline.audit()
+            if imbalance(found) != imbalance(before):
+                harmful.append(fault.__name__)
+        names = ", ".join(fault.__name__ for fault in faults)
+        pytest.fail(f"after {names} the audit does not balance; alone, harm is done by {harmful or 'none'}: {first}")
+
+    def _break(self, fault: Fault) -> None:
+        log.info("%3d. %s", self.inflicted.total() + 1, fault.__name__.replace("_", " "))
+        self.inflicted[fault.__name__] += 1
+        fault(self._scene)
+
+    def _tell(self, found: dict[str, Any]) -> None:
         log.info(
             "     balanced: %d read = %d events + %d duplicates + %d dead letters; %d windows",
             *(found["read"], found["indexed"], found["duplicates"], sum(found["dead"].values()), found["windows"]),
@@ -68,6 +98,18 @@ class Breakage:
         assert stored.dead == self._traffic.dead
         found = self._pipeline.audit()
         assert found["balanced"] and found["not_read_yet"] == 0, found
+
+
+def imbalance(found: dict[str, Any]) -> tuple[int, ...]:
+    """Return what an audit misses or has too much, which stays the same while records flow and no harm is done."""
+    became = found["indexed"] + found["duplicates"] + found["ignored"] + sum(found["dead"].values())
+    return (
+        found["offsets"] - found["read"] - found["skipped"],
+        found["read"] - became,
+        found["indexed"] - found["too_old"] - found["events_stored"],
+        sum(found["dead"].values()) - found["dead_stored"],
+        len(found["faults"]),
+    )
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: the deployed pipeline that --ansible-inventory names, on one host that has all groups."""
+"""Fixtures: the deployed pipeline that --ansible-inventory names, or a prepared host; all groups are on one host."""
 
 from __future__ import annotations
 
 import logging
+import os
 import random
 import sys
 import warnings
@@ -27,8 +28,10 @@ from account import Ledger  # noqa: E402  (found by the path set above)
 from breakage import Breakage, breaking  # noqa: E402
 from deployment import Deployment, Tunnel, elasticsearch_client, kafka_options  # noqa: E402
 from elasticsearch import Elasticsearch  # noqa: E402
-from pipeline import Pipeline  # noqa: E402
+from pipeline import READY, Pipeline  # noqa: E402
+from prepared import prepared_host  # noqa: E402
 from traffic import Traffic  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,11 +52,23 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
-def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    inventory = request.config.getoption("--ansible-inventory")
-    if not inventory:
-        pytest.fail("give the inventory of a deployed pipeline, as in --ansible-inventory=inventory/demo")
-    return Deployment.of(Path(inventory).absolute(), tmp_path_factory.mktemp("deployment") / "report.json")
+def inventory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the inventory that is named, or that of a prepared host of this process's own."""
+    given = request.config.getoption("--ansible-inventory")
+    if given:
+        yield Path(given).absolute()
+        return
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    with prepared_host(int(worker), tmp_path_factory.mktemp("prepared")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def deployment(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    found = Deployment.of(inventory, tmp_path_factory.mktemp("deployment") / "report.json")
+    host = found.host()  # which may have booted just now
+    wait_until(lambda: host.run(f"test -e {READY}").rc == 0, "the consumer's query runs", 180)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -175,27 +175,37 @@ def another_zone(scene: Scene) -> None:
         scene.pipeline.host.check_output(f"ln -sfn {before} /etc/localtime")
 
 
-FAULTS: tuple[Fault, ...] = (
-    driver_killed,
-    jvm_killed,
-    worker_killed,
-    kafka_killed,
-    elasticsearch_killed,
-    kafka_away,
-    elasticsearch_away,
-    both_away,
-    consumer_restarted,
-    producer_starts_before_kafka,
-    disk_full,
-    index_read_only,
-    index_closed,
-    api_key_expired,
-    newest_offsets_truncated,
-    newest_commit_lost,
-    checkpoint_lost,
-    checkpoint_of_a_backup,
-    another_zone,
-)
+# Those of a group share one audit (breakage.py).
+GROUPS: dict[str, tuple[Fault, ...]] = {
+    "processes": (
+        driver_killed,
+        jvm_killed,
+        worker_killed,
+        kafka_killed,
+        elasticsearch_killed,
+    ),
+    "services": (
+        kafka_away,
+        elasticsearch_away,
+        both_away,
+        consumer_restarted,
+        producer_starts_before_kafka,
+    ),
+    "refusals": (
+        disk_full,
+        index_read_only,
+        index_closed,
+        api_key_expired,
+    ),
+    "checkpoint": (
+        newest_offsets_truncated,
+        newest_commit_lost,
+        checkpoint_lost,
+        checkpoint_of_a_backup,
+        another_zone,
+    ),
+}
+FAULTS = tuple(fault for group in GROUPS.values() for fault in group)
 
 
 def _away(scene: Scene, *units: str) -> None:

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 from deployment import Tunnel
 from pipeline import SENDERS, UNITS, Pipeline
-from playbook import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +21,7 @@ def test_a_reboot_loses_no_event_and_needs_no_hand(pipeline: Pipeline, tunnel: T
     pipeline.systemctl("start", *SENDERS)
     pipeline.ledger.wait_for_flow()
     boot = pipeline.host.check_output("stat -c %Y /proc/1")
-    subprocess.run([ROOT / "tools/testhost/testhost", "reboot", pipeline.deployment.name], check=True)
+    pipeline.deployment.reboot()
     tunnel.open()
     pipeline.ledger.wait_for_flow()
     assert pipeline.host.check_output("stat -c %Y /proc/1") != boot

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from account import NOT_YET
 from deployment import Tunnel
 from elasticsearch import Elasticsearch
 from pipeline import UNITS, Pipeline
-from playbook import ROOT
 from samples import SAMPLES, Sample
 from testinfra.host import Host
 from waiting import wait_until
@@ -178,7 +176,7 @@ def test_a_log_that_rotates_is_read_once_whatever_happens(
         app.write(60)
         wait("the lines after a copy and truncation")
         app.write(500)
-        subprocess.run([ROOT / "tools/testhost/testhost", "reboot", pipeline.deployment.name], check=True)
+        pipeline.deployment.reboot()
         tunnel.open()
         app.rename()
         app.write(20)

@@ -29,6 +29,8 @@ class Deployment:
 
     inventory: Path
     name: str
+    container: str
+    """Of podman, where the tests have booted the host."""
     address: str
     ssh_port: int
     ssh_user: str
@@ -73,6 +75,10 @@ class Deployment:
     def deploy(self, *options: str) -> Run:
         """Run site.yml."""
         return run_playbook(ROOT / "site.yml", self.inventory, *options)
+
+    def reboot(self) -> None:
+        """Restart the host as a power cycle would."""
+        subprocess.run([ROOT / "tools/testhost/testhost", "reboot", self.container], check=True)
 
     def host(self) -> Host:
         """Return the host for testinfra, over one lasting ssh connection."""
