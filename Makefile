@@ -30,50 +30,40 @@ changes: ## What a run of site.yml would change on the hosts of INVENTORY=invent
 summary: ## The demo's status, its URLs and its live counts
 	tools/demo summary
 
+.PHONY: check
+check: setup-test ## Before each commit: linters, types, unit tests, and what needs no service
+	tools/test check
+
 .PHONY: test
-test: setup-test ## Lint, unit, and on real services one host, and three that are broken, grown and shrunk
-	tools/test
+test: setup-test ## 'make check', and the pipeline on real services, on one host and on three
+	tools/test test
 
 .PHONY: test-all
-test-all: setup-test ## 'make test' and all that takes longer: secrets and CA replaced, a restore, an odd host, an upgrade, clusters, bundle
-	tools/test lint unit artifact preflight molecule-all molecule-odd upgrade cluster-upgrade molecule-cluster molecule-spark
-	tools/test bundle
+test-all: setup-test ## All tests: also secrets and CA replaced, a restore, an odd host, upgrades, a Spark cluster, no network
+	tools/test all
 
-.PHONY: lint
+# Each part of the tests by itself; 'make test-all' runs all of them
+.PHONY: lint unit molecule pipeline molecule-cluster molecule-odd molecule-spark test-upgrade test-cluster-upgrade test-bundle
 lint: setup-test ## Linters and type checks only
 	tools/test lint
-
-.PHONY: unit
 unit: setup-test ## Unit tests only
 	tools/test unit
-
-.PHONY: molecule
-molecule: setup-test ## The molecule scenario only
+molecule: setup-test ## From a bare host to a deployed one and back: check mode, deployment, second run, removal
 	tools/test molecule
-
-.PHONY: test-bundle
-test-bundle: setup-test ## Make a bundle, then deploy from it to a bare host without any network
-	tools/test bundle
-
-.PHONY: molecule-spark
-molecule-spark: setup-test ## The consumer on a Spark cluster of two hosts; no part of 'make test'
-	tools/test molecule-spark
-
-.PHONY: molecule-odd
-molecule-odd: setup-test ## The scenario of one host that is odd in many ways: Debian 13, IPv6, umask, language, mounts, proxy
-	tools/test molecule-odd
-
-.PHONY: molecule-cluster
-molecule-cluster: setup-test ## The scenario of three hosts, broken, grown and shrunk while events flow
-	tools/test molecule-cluster
-
-.PHONY: test-upgrade
+pipeline: setup-test ## What needs one deployed host; ARGS="..." goes to pytest
+	tools/test pipeline $(ARGS)
+molecule-cluster: setup-test ## Three hosts, broken, grown and shrunk while events flow
+	tools/test cluster-long
+molecule-odd: setup-test ## One host that is odd in many ways: Debian 13, IPv6, umask, language, mounts, proxy
+	tools/test odd
+molecule-spark: setup-test ## The consumer on a Spark cluster of two hosts
+	tools/test spark
 test-upgrade: setup-test ## From older versions of Kafka and Elasticsearch to the project's own, and back where that is possible
 	tools/test upgrade
-
-.PHONY: test-cluster-upgrade
 test-cluster-upgrade: setup-test ## The same on four hosts, in turns, while events flow
 	tools/test cluster-upgrade
+test-bundle: setup-test ## Make a bundle, then deploy from it to a bare host without any network
+	tools/test bundle
 
 .PHONY: soak
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled

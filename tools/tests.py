@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""test [check|test|all | PART ... | soak|bundle OPTION ...]: run the tests, say how long each part and each test took.
+"""test [check|test|all | PART ...] [OPTION ...]: run the tests, say how long each part and each test took.
+
+Options go to pytest, as in: test pipeline -k audit; test bundle --bundle=FOLDER.
 
 A part's output goes to build/logs/PART.log; what failed is printed whole. Times are kept in build/test-times.json.
 Parts that share no hosts run side by side. One part alone prints as it goes.
@@ -11,6 +13,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -168,10 +171,10 @@ class Runner:
                 given = f"--junit-xml={report} -o junit_duration_report=total --durations=10 {part.options}"
                 environment = {
                     **os.environ,
-                    "PYTEST_ADDOPTS": f"{given} {os.environ.get('PYTEST_ADDOPTS', '')}",
+                    "PYTEST_ADDOPTS": f"{given} {shlex.join(options)} {os.environ.get('PYTEST_ADDOPTS', '')}",
                     "TESTHOST_LABEL": LABEL,
                 }
-                if self._run(name, [*command, *options], environment, log) != 0:
+                if self._run(name, command, environment, log) != 0:
                     passed = False
                     break
         outcome = read_reports(Outcome(name, time.monotonic() - began, passed))
@@ -297,10 +300,8 @@ def alone_on_this_machine() -> Iterator[None]:
 
 
 def main(arguments: list[str]) -> int:
-    names = arguments or ["test"]
-    options: list[str] = []
-    if names[0] == "bundle":
-        names, options = names[:1], names[1:]
+    first = next((number for number, each in enumerate(arguments) if each.startswith("-")), len(arguments))
+    names, options = arguments[:first] or ["test"], arguments[first:]
     if unknown := [name for name in names if name not in PARTS and name not in PLANS]:
         sys.exit(f"test: {unknown[0]} is neither of the plans {', '.join(PLANS)} nor of the parts {', '.join(PARTS)}")
     stages = [stage for name in names for stage in PLANS.get(name, [[[name]]])]
