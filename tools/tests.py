@@ -88,6 +88,7 @@ PARTS = {
     "molecule": Part([molecule("default")]),
     "pipeline": Part([PIPELINE]),
     "cluster": Part([molecule("cluster")]),
+    "molecule-long": Part([molecule("default")], "--long"),
     "preflight-long": Part(PREFLIGHT, "--long"),
     "pipeline-long": Part([PIPELINE], "--long"),
     "cluster-long": Part([molecule("cluster")], "--long"),
@@ -105,7 +106,7 @@ PLANS = {
     "all": [
         *CHECK,
         [["artifact", "preflight-long"]],
-        *([[part]] for part in ("molecule", "pipeline-long", "odd", "upgrade", "cluster-upgrade", "cluster-long")),
+        *([[part]] for part in ("molecule-long", "pipeline-long", "odd", "upgrade", "cluster-upgrade", "cluster-long")),
         [["spark"]],
         [["bundle"]],
     ],

@@ -176,34 +176,37 @@ def another_zone(scene: Scene) -> None:
 
 
 # Those of a group share one audit (breakage.py). A fault after which windows are counted anew comes first in its group:
-# it would mend the harm of one before it.
+# it would mend the harm of one before it. Groups with "more" in their names wait for --long: each of their faults has a near
+# relative in another group.
 GROUPS: dict[str, tuple[Fault, ...]] = {
-    "processes": (
-        newest_offsets_truncated,
+    "consumer": (
+        checkpoint_lost,
         driver_killed,
-        jvm_killed,
         worker_killed,
-        kafka_killed,
-        elasticsearch_killed,
+        newest_commit_lost,
     ),
     "services": (
-        checkpoint_lost,
-        kafka_away,
-        elasticsearch_away,
+        checkpoint_of_a_backup,
+        kafka_killed,
+        elasticsearch_killed,
         both_away,
-        consumer_restarted,
         producer_starts_before_kafka,
     ),
     "refusals": (
-        checkpoint_of_a_backup,
-        disk_full,
         index_read_only,
         index_closed,
         api_key_expired,
     ),
-    "last batch and time zone": (
-        newest_commit_lost,
+    "more of the consumer": (
+        newest_offsets_truncated,
+        jvm_killed,
+        consumer_restarted,
         another_zone,
+    ),
+    "more of the services": (
+        kafka_away,
+        elasticsearch_away,
+        disk_full,
     ),
 }
 FAULTS = tuple(fault for group in GROUPS.values() for fault in group)

@@ -43,6 +43,7 @@ def days(leaf: x509.Certificate) -> int:
     return round((leaf.not_valid_after_utc - leaf.not_valid_before_utc) / timedelta(days=1)) - 1
 
 
+@pytest.mark.usefixtures("long")
 def test_a_certificate_that_ends_soon_is_renewed_alone(deployment: Deployment, host: Host, pipeline: Pipeline) -> None:
     authority = deployment.ca_dir.joinpath("ca.pem").read_text()
     account, acked = pipeline.stand_still()

@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import pytest
 from breakage import Breakage
-from faults import GROUPS, kafka_away
+from faults import GROUPS, both_away
 from pipeline import Pipeline
 
 
-@pytest.mark.parametrize("group", GROUPS)
+def marks(group: str) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.usefixtures("long"),) if "more" in group else ()
+
+
+@pytest.mark.parametrize("group", [pytest.param(group, marks=marks(group)) for group in GROUPS])
 def test_records_flow_again_and_the_audit_balances(group: str, breakage: Breakage) -> None:
     breakage.inflict_group(*GROUPS[group])
 
 
 def test_an_outage_fills_no_log(breakage: Breakage, pipeline: Pipeline) -> None:
-    if kafka_away.__name__ not in breakage.inflicted:
-        breakage.inflict(kafka_away)
+    if both_away.__name__ not in breakage.inflicted:
+        breakage.inflict(both_away)
     # 3 lines of each service for a fault were measured
     for unit in ("login-producer", "login-consumer"):
         lines = pipeline.journal(unit, breakage.began)

@@ -110,7 +110,7 @@ def test_a_second_run_changes_nothing_and_shows_no_secret(deployment: Deployment
     assert [name for name, secret in deployment.secrets.items() if secret in run.output] == []
 
 
-@pytest.mark.usefixtures("deployed")
+@pytest.mark.usefixtures("long", "deployed")
 def test_the_service_token_is_rotated(deployment: Deployment, tunnel: Tunnel, deploy: Deploy, host: Host) -> None:
     def is_taken(token: str) -> bool:
         try:
@@ -129,13 +129,14 @@ def test_the_service_token_is_rotated(deployment: Deployment, tunnel: Tunnel, de
     assert old not in run.output and new not in run.output
 
 
-@pytest.mark.usefixtures("deployed")
+@pytest.mark.usefixtures("long", "deployed")
 def test_a_start_that_fails_is_told_with_the_services_own_words(deploy: Deploy) -> None:
     run = deploy(kibana_extra_config={"no.such.setting": 1})
     assert run.returncode != 0
     assert 'Unknown configuration key(s): "no.such.setting"' in run.text
 
 
+@pytest.mark.usefixtures("long")
 def test_an_archive_newer_than_elasticsearch_is_refused(deploy: Deploy) -> None:
     run = deploy(artifact_versions={"kibana": TOO_NEW})
     assert run.returncode != 0

@@ -16,6 +16,7 @@ def services_afterwards(pipeline: Pipeline) -> Iterator[None]:
     pipeline.systemctl("start", *UNITS)
 
 
+@pytest.mark.usefixtures("long")  # test_sources.py reboots the host as well, while a file is read
 def test_a_reboot_loses_no_event_and_needs_no_hand(pipeline: Pipeline, tunnel: Tunnel) -> None:
     old, old_acked = pipeline.stand_still()
     pipeline.systemctl("start", *SENDERS)

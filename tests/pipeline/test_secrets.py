@@ -125,6 +125,7 @@ def set_in_kafka(deployment: Deployment, tunnel: Tunnel, user: str, password: st
     admin.close()
 
 
+@pytest.mark.usefixtures("long")
 def test_a_refused_producer_goes_on_with_the_password_that_its_file_has_by_then(
     deployment: Deployment, pipeline: Pipeline, tunnel: Tunnel, host: Host
 ) -> None:

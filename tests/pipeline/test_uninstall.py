@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from account import Account
 from deployment import Deployment
 from pipeline import UNITS, Pipeline
 from playbook import ROOT, Run, run_playbook
@@ -82,10 +83,17 @@ def test_nothing_is_touched(options: tuple[str, ...], deployment: Deployment, ho
     assert [host.service(unit).is_running for unit in UNITS] == [True] * len(UNITS)
 
 
-def test_the_pipeline_goes_and_its_data_stay(deployment: Deployment, pipeline: Pipeline, host: Host) -> None:
+@pytest.fixture(scope="module")
+def removed(deployment: Deployment, pipeline: Pipeline) -> Account:
+    """Take the pipeline off the host; return the account of before."""
     before, _ = pipeline.stand_still()
     run = uninstall(deployment, "-e", "confirm=yes")
     assert run.returncode == 0, run.output
+    return before
+
+
+@pytest.mark.usefixtures("removed")
+def test_the_pipeline_goes_and_its_data_stay(deployment: Deployment, host: Host) -> None:
     assert [trace for trace in traces(host) if not MORE_KEPT.match(trace)] == KEPT
     assert not deployment.backup_dir or host.file(deployment.backup_dir).is_directory
     java = host.check_output("keytool -list -cacerts -storepass changeit 2>/dev/null")
@@ -94,13 +102,16 @@ def test_the_pipeline_goes_and_its_data_stay(deployment: Deployment, pipeline: P
     again = uninstall(deployment, "-e", "confirm=yes")
     assert (again.returncode, again.changed) == (0, 0), again.output
 
+
+@pytest.mark.usefixtures("long")
+def test_a_fresh_deployment_goes_on_with_the_data(removed: Account, deployment: Deployment, pipeline: Pipeline) -> None:
     run = deployment.deploy()
     assert run.returncode == 0, run.output
     pipeline.ledger.wait_for_flow()
     found = pipeline.audit()
     assert found["balanced"], found
     with pipeline.still() as after:
-        assert not after.fault() and after.kafka > before.kafka and after.stored > before.stored
+        assert not after.fault() and after.kafka > removed.kafka and after.stored > removed.stored
 
 
 def test_the_data_go_if_that_is_said(deployment: Deployment, host: Host) -> None:
