@@ -89,6 +89,7 @@ PARTS = {
     "pipeline": Part([PIPELINE]),
     "cluster": Part([molecule("cluster")]),
     "molecule-long": Part([molecule("default")], "--long"),
+    "artifact-long": Part([pytest("-n", "auto", "tests/artifact")], "--long"),
     "preflight-long": Part(PREFLIGHT, "--long"),
     "pipeline-long": Part([PIPELINE], "--long"),
     "cluster-long": Part([molecule("cluster")], "--long"),
@@ -105,7 +106,7 @@ PLANS = {
     "test": [*CHECK, [["molecule"], ["artifact", "preflight"]], [["pipeline"], ["cluster"]]],
     "all": [
         *CHECK,
-        [["artifact", "preflight-long"]],
+        [["artifact-long", "preflight-long"]],
         *([[part]] for part in ("molecule-long", "pipeline-long", "odd", "upgrade", "cluster-upgrade", "cluster-long")),
         [["spark"]],
         [["bundle"]],

@@ -103,6 +103,7 @@ def test_preflight_looks_at_all_of_it(bundle: Path, tmp_path: Path, play: Play) 
     assert play("preflight").returncode == 0
 
 
+@pytest.mark.usefixtures("long")
 def test_an_application_from_the_bundle(tmp_path: Path, play: Play) -> None:
     app = App(tmp_path)
     bundle = tmp_path / "a bundle"

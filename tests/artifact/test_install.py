@@ -53,6 +53,7 @@ def test_the_callers_handler_is_notified_of_a_new_build_only(tmp_path: Path, pla
     assert told == [True, True, False]
 
 
+@pytest.mark.usefixtures("long")
 def test_each_of_two_products_in_a_play_is_told_by_its_own_build(tmp_path: Path, play: Play) -> None:
     first = release(tmp_path, "1.0")
     second = release(tmp_path, "1.1") | {"artifact_dest": str(tmp_path / "second")}
@@ -62,6 +63,7 @@ def test_each_of_two_products_in_a_play_is_told_by_its_own_build(tmp_path: Path,
     assert (again.returncode, again.changed) == (0, 0), again.text
 
 
+@pytest.mark.usefixtures("long")
 def test_the_build_before_stays(tmp_path: Path, play: Play) -> None:
     for version in ("1.0", "1.1", "1.2"):
         assert play("install", **release(tmp_path, version)).returncode == 0
@@ -84,6 +86,7 @@ def test_an_interrupted_build_is_made_anew(tmp_path: Path, play: Play) -> None:
     assert {path.name for path in (tmp_path / "opt").iterdir()} == {"current", build}
 
 
+@pytest.mark.usefixtures("long")
 def test_a_staged_build_lies_beside_the_one_in_use(tmp_path: Path, play: Play) -> None:
     assert play("install", **release(tmp_path, "1.0")).returncode == 0
     new = release(tmp_path, "1.1")

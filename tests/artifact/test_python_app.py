@@ -100,6 +100,7 @@ def test_install_and_change(app: App, play: Play) -> None:
     assert app.run() == "4\n"
 
 
+@pytest.mark.usefixtures("long")
 def test_requirements_alone(app: App, play: Play) -> None:
     result = play("python_app", env=app.env, **{**app.variables, "artifact_app_projects": []})
     assert result.returncode == 0, result.text

@@ -151,6 +151,7 @@ def test_local_without_checksum(tmp_path: Path, ensure: Ensure) -> None:
     assert ensure("local")["archive"] == str(tmp_path / "local" / NAME)
 
 
+@pytest.mark.usefixtures("long")
 def test_parts_are_packed_anew_when_they_change(tmp_path: Path, play: Play) -> None:
     publish(tmp_path / "local")
     wanted = variables(tmp_path, "local")

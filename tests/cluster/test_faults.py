@@ -28,6 +28,7 @@ def nothing_is_lost(cluster: Cluster) -> Iterator[None]:
     assert after.events - before.events == acked
 
 
+@pytest.mark.usefixtures("long")
 def test_a_broker_is_killed(cluster: Cluster) -> None:
     leader = cluster.quorum()["leader"]
     name = next(f"cl-{number}" for number in (3, 2, 1) if number != leader)
@@ -48,7 +49,7 @@ def test_the_active_controller_is_killed(cluster: Cluster) -> None:
     assert cluster.quorum()["voters"] == {1, 2, 3}
 
 
-@pytest.mark.parametrize("which", ["master", "other"])
+@pytest.mark.parametrize("which", ["master", pytest.param("other", marks=pytest.mark.usefixtures("long"))])
 def test_an_elasticsearch_node_is_killed(cluster: Cluster, which: str) -> None:
     nodes = {each["name"]: each["master"] == "*" for each in cluster.elastic.cat.nodes(format="json", h="name,master")}
     name = max(name for name, is_master in nodes.items() if is_master == (which == "master"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from cluster import JOINING, Cluster
 from playbook import ROOT, run_playbook
 
@@ -20,6 +21,7 @@ def test_kafka_has_one_cluster_id_and_the_node_ids_of_the_inventory(cluster: Clu
     assert cluster.quorum()["voters"] == {1, 2, 3}
 
 
+@pytest.mark.usefixtures("long")
 def test_a_changed_node_id_is_refused_before_anything_is_touched(cluster: Cluster) -> None:
     before = cluster.all_starts()
     ids = {"cl-1": 1, "cl-2": 5, "cl-3": 3}
@@ -45,6 +47,7 @@ def test_the_founders_are_not_in_the_settings_of_a_formed_cluster(cluster: Clust
     assert {each["settings"]["index"]["number_of_replicas"] for each in settings.body.values()} == {"1"}
 
 
+@pytest.mark.usefixtures("long")
 def test_a_node_that_lost_its_data_joins_and_founds_no_second_cluster(cluster: Cluster) -> None:
     uuid = cluster.elastic.info()["cluster_uuid"]
     host = cluster.hosts["cl-3"]
@@ -56,6 +59,7 @@ def test_a_node_that_lost_its_data_joins_and_founds_no_second_cluster(cluster: C
     assert cluster.elastic.info()["cluster_uuid"] == uuid
 
 
+@pytest.mark.usefixtures("long")
 def test_a_kafka_node_that_lost_its_data_is_made_anew_by_a_run(cluster: Cluster) -> None:
     host = cluster.hosts["cl-3"]
     before = host.check_output(f"grep cluster.id {META}")
@@ -69,6 +73,7 @@ def test_a_kafka_node_that_lost_its_data_is_made_anew_by_a_run(cluster: Cluster)
     assert watch.starts() == {("cl-3", "kafka.service"): 1}
 
 
+@pytest.mark.usefixtures("long")
 def test_a_run_for_a_new_host_alone_is_refused(cluster: Cluster) -> None:
     options = ("-i", str(cluster.deployment.inventory), "--tags", "preflight", "--limit", "cl-4")
     run = run_playbook(ROOT / "site.yml", JOINING, *options)

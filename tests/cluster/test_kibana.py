@@ -11,6 +11,7 @@ from cluster import Cluster
 from kibana_archive import REMOVE, make_archive
 from playbook import Run
 
+pytestmark = pytest.mark.usefixtures("long")
 HOSTS = ("cl-2", "cl-3")
 
 

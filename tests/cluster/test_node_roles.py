@@ -10,6 +10,7 @@ import yaml
 from cluster import Cluster
 from waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("long")
 TAGS = ("--tags", "preflight,host,pki,elasticsearch")
 LEAVE = ("-e", "node=cl-4", "-e", "uninstall_data=yes")
 

@@ -35,7 +35,11 @@ def settings_back(cluster: Cluster) -> Iterator[None]:
     ("unit", "values"),
     [
         ("kafka", {"log.cleaner.backoff.ms": 15001}),
-        ("elasticsearch", {"indices.recovery.max_bytes_per_sec": "41mb"}),
+        pytest.param(
+            "elasticsearch",
+            {"indices.recovery.max_bytes_per_sec": "41mb"},
+            marks=pytest.mark.usefixtures("long"),
+        ),
     ],
 )
 def test_a_changed_setting_restarts_the_nodes_in_turns(cluster: Cluster, unit: str, values: dict) -> None:
@@ -48,7 +52,7 @@ def test_a_changed_setting_restarts_the_nodes_in_turns(cluster: Cluster, unit: s
     assert all(end < begin for (_, end), (begin, _) in pairwise(spans)), spans
 
 
-@pytest.mark.usefixtures("settings_back")
+@pytest.mark.usefixtures("long", "settings_back")
 def test_a_setting_of_one_host_restarts_that_one_alone(cluster: Cluster, tmp_path: Path) -> None:
     own = tmp_path / "hosts.yml"
     own.write_text(yaml.safe_dump({"all": {"hosts": {"cl-2": {"kafka_extra_config": {"log.cleaner.threads": 2}}}}}))
@@ -58,7 +62,7 @@ def test_a_setting_of_one_host_restarts_that_one_alone(cluster: Cluster, tmp_pat
     assert watch.starts() == {("cl-2", "kafka.service"): 1}
 
 
-@pytest.mark.usefixtures("settings_back")
+@pytest.mark.usefixtures("long", "settings_back")
 def test_a_node_that_does_not_come_back_stops_the_others_restarts(cluster: Cluster) -> None:
     """With a wrong setting the first node fails and the others keep running; the next run makes up for what is due."""
     watch = cluster.watch()

@@ -31,10 +31,12 @@ def test_a_fourth_host_joins_and_no_service_is_restarted(cluster: Cluster) -> No
     assert cluster.elastic.cluster.health()["number_of_nodes"] == 4
 
 
+@pytest.mark.usefixtures("long")
 def test_a_second_run_changes_nothing(cluster: Cluster) -> None:
     assert cluster.play_with_fourth("site.yml").changed == 0
 
 
+@pytest.mark.usefixtures("long")
 def test_the_new_broker_gets_its_share(cluster: Cluster) -> None:
     watch = cluster.watch()
     cluster.play_with_fourth("playbooks/rebalance_kafka.yml")

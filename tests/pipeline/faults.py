@@ -176,8 +176,8 @@ def another_zone(scene: Scene) -> None:
 
 
 # Those of a group share one audit (breakage.py). A fault after which windows are counted anew comes first in its group:
-# it would mend the harm of one before it. Groups with "more" in their names wait for --long: each of their faults has a near
-# relative in another group.
+# it would mend the harm of one before it. Groups with "more" in their names wait for --long: each of their faults has a
+# near relative in another group.
 GROUPS: dict[str, tuple[Fault, ...]] = {
     "consumer": (
         checkpoint_lost,
