@@ -263,10 +263,12 @@ def tell_times(outcomes: list[Outcome], seconds: float) -> None:
     }
     content = {"seconds": round(seconds, 1), "parts": parts, "tests": {**before, **tests}}
     TIMES.write_text(json.dumps(content, indent=1) + "\n")
-    failed = sum(each.failed for each in outcomes)
+    # A part may fail before its first test, as when a host cannot be deployed.
+    failed = sum(each.failed or not each.passed for each in outcomes)
     skipped = sum(each.skipped for each in outcomes)
     say(f"\nAll times are in {TIMES.relative_to(ROOT)}.")
-    say(f"{len(tests) - failed - skipped} passed, {failed} failed, {skipped} skipped")
+    passed = len(tests) - skipped - sum(each.failed for each in outcomes)
+    say(f"{passed} passed, {failed} failed, {skipped} skipped")
 
 
 def remove_hosts() -> None:
