@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from ansible.executor.task_result import _RawTaskResult
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import ImmutableDict
 from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultSecret
 from ansible.playbook import Playbook
 from ansible.playbook.block import Block
 from ansible.playbook.helpers import load_list_of_blocks
@@ -91,7 +93,7 @@ class Host:
     facts: Mapping[str, Any] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=dict)
     found: Mapping[str, Any] = field(default_factory=dict)
-    # By name; which of them a run leaves out by --limit
+    # The other hosts by name, and those of them that a run leaves out by --limit
     others: Mapping[str, Host] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
@@ -127,6 +129,16 @@ def _loader() -> DataLoader:
         inventory=(INVENTORY,), check=False, diff=False, tags=["all"], skip_tags=[], connection="local", forks=1
     )
     return DataLoader()
+
+
+@contextmanager
+def vault_secrets(*secrets: tuple[str, VaultSecret]) -> Iterator[None]:
+    """Give what is done inside passwords of vaults, each with its id."""
+    _loader().set_vault_secrets(list(secrets))
+    try:
+        yield
+    finally:
+        _loader().set_vault_secrets([])
 
 
 class Nobody:
