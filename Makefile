@@ -36,7 +36,7 @@ test: setup-test ## Lint, unit, and on real services one host, and three that ar
 
 .PHONY: test-all
 test-all: setup-test ## 'make test' and all that takes longer: secrets and CA replaced, a restore, an odd host, an upgrade, clusters, bundle
-	tools/test lint unit artifact preflight molecule-all molecule-odd upgrade cluster-upgrade molecule-cluster molecule-spark
+	tools/test lint unit artifact preflight-all molecule-all molecule-odd upgrade cluster-upgrade molecule-cluster molecule-spark
 	tools/test bundle
 
 .PHONY: lint

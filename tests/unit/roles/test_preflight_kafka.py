@@ -56,7 +56,10 @@ RULES: Rules = {
         [
             (
                 Host(found=kafka_data("version=1\nnode.id=7\n")),
-                ["kafka_node_id is 1, but its data belongs to node 7", "Set kafka_node_id to 7"],
+                [
+                    "kafka_node_id is 1, but its data belongs to node 7",
+                    "Set kafka_node_id to 7; a node keeps its id for life",
+                ],
             ),
             (Host({"kafka_node_id": 1}, found=kafka_data("node.id=11")), ["belongs to node 11"]),
         ],
@@ -180,7 +183,7 @@ RULES: Rules = {
             listening("0.0.0.0:19092"),
             listening("0.0.0.0:9092", active="kafka "),
             listening("192.0.2.9:9092", kafka_listen_address="192.0.2.1"),
-            listening("192.0.2.1:9092", kafka_listen_address="1192.0.2.1"),
+            listening("21.2.3.4:9092", kafka_listen_address="1.2.3.4"),
             listening("0.0.0.0:9093", kafka_process_roles=["broker"]),
             listening("0.0.0.0:9092", kafka_process_roles=["controller"]),
         ],

@@ -165,6 +165,7 @@ RULES: Rules = {
         [
             listening("0.0.0.0:5601", groups=(*GROUPS, "kibana"), active="kibana "),
             listening("0.0.0.0:5601", groups=(*GROUPS, "kibana"), kibana_port=5602),
+            listening("0.0.0.0:56010 0.0.0.0:15601", groups=(*GROUPS, "kibana")),
         ],
     ),
     "backup: Refuse a folder and a repository at once": (
