@@ -154,6 +154,7 @@ RULES: Rules = {
         [
             Host({"artifact_source": "registry"}),
             Host({"artifact_versions": {"kafka": "4.3.1"}}),
+            Host({"artifact_source": "local", "artifact_versions": {"kafka": "4.3.1"}}),
             Host(
                 {
                     "artifact_source": "registry",
