@@ -59,8 +59,8 @@ FACTS = {
     "hostname": NAME,
     "fqdn": NAME,
 }
-# What role host keeps of a host's state
-STATE = {
+# What role host keeps of a host's state; `now` is what its clock is ahead of ours
+STATE: dict[str, Any] = {
     "uid": 0,
     "now": 0,
     "map_count": 262144,
@@ -179,7 +179,8 @@ class Preflight:
             self._inventory._inventory.set_variable(name, setting, value)
         facts = {**FACTS, **host.facts}
         self._variables.set_host_facts(name, {f"ansible_{fact}": value for fact, value in facts.items()})
-        state = {**STATE, "now": int(time.time()), **host.state}
+        state = {**STATE, **host.state}
+        state["now"] += int(time.time())
         self._variables.set_nonpersistent_facts(name, {**FOUND, "__host": state, **host.found})
 
     def do(self, path: str) -> Outcome:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from preflight_rules import Rules, check
 from preflight_tasks import GROUPS, NAME, Host, Preflight
@@ -18,8 +16,8 @@ def disk(opt: int, active: str = "") -> Host:
     return Host(state={"free": {"/opt": opt, "/var/lib": 4000}, "active": active})
 
 
-def clock(seconds: float, most: int = 300) -> Host:
-    return Host({"host_clock_skew_max_seconds": most}, state={"now": time.time() + seconds})
+def clock(seconds: int, most: int = 300) -> Host:
+    return Host({"host_clock_skew_max_seconds": most}, state={"now": seconds})
 
 
 def map_count(count: int, writable: bool = False, groups: tuple[str, ...] = GROUPS) -> Host:
