@@ -79,10 +79,10 @@ class Part:
 
 
 PIPELINE = pytest("-n", str(prepared_hosts()), "--dist", "loadfile", "tests/pipeline")
-PREFLIGHT = [[TESTHOST, "image", "bookworm"], pytest("-n", "2", "tests/preflight")]
+PREFLIGHT = [[TESTHOST, "image", "bookworm"], pytest("-n", "2", "--dist", "loadfile", "tests/preflight")]
 PARTS = {
     "lint": Part(lint()),
-    "unit": Part([pytest("-n", "auto", "tests/unit")]),
+    "unit": Part([pytest("-n", "auto", "tests/unit", "tests/local")]),
     "artifact": Part([pytest("-n", "auto", "tests/artifact")]),
     "preflight": Part(PREFLIGHT),
     "molecule": Part([molecule("default")]),

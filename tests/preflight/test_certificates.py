@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A CA that its owner has brought, on a host that gets its certificates and no service: without its key, then with it.
 
-It installs packages and leaves users, so that it comes after the tests that want the host bare.
+It installs packages and leaves users: it has a host of its own (--dist loadfile), or comes after the tests that want
+the host bare.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from playbook import Run
 
 PASSPHRASE = "a passphrase with 'quotes' and $igns"
+LONG = f"{'login-host.' * 7}example.org"
 # No Java: no service is deployed here.
 VARIABLES = {"host_packages": ["python3-cryptography", "ca-certificates"]}
 
@@ -30,8 +32,8 @@ def company(bare: BareHost) -> Ca:
     return ca
 
 
-def deploy(bare: BareHost, **variables: Any) -> Run:
-    return bare.deploy({**VARIABLES, **variables}, options=("--tags", "host,pki"))
+def deploy(bare: BareHost, tags: str = "pki", **variables: Any) -> Run:
+    return bare.deploy({**VARIABLES, **variables}, options=("--tags", tags))
 
 
 def requests(bare: BareHost) -> dict[str, x509.CertificateSigningRequest]:
@@ -45,26 +47,9 @@ def bring(bare: BareHost, service: str, certificate: str) -> Path:
     return file
 
 
-def test_a_name_longer_than_a_common_name_can_be(bare: BareHost) -> None:
-    name = f"{'login-host.' * 7}example.org"
-    assert len(name) > 64
-    bare.host.check_output("grep -q %s /etc/hosts || echo 192.0.2.1 %s >> /etc/hosts", name, name)
-    made = deploy(bare, pipeline_address=name)
-    assert made.returncode == 0, made.output
-    leaf = x509.load_pem_x509_certificate(bare.host.check_output("cat /etc/login-pipeline/kafka/cert.pem").encode())
-    assert name in leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
-        x509.DNSName
-    )
-    assert leaf.subject.rfc4514_string() == f"CN={name[:64]},OU=kafka-broker"
-    # A host whose clock is behind accepts it as well.
-    assert datetime.now(UTC) - leaf.not_valid_before_utc > timedelta(hours=1)
-    again = deploy(bare, pipeline_address=name)
-    assert (again.returncode, again.changed) == (0, 0), again.output
-
-
 def test_a_ca_of_the_owner(bare: BareHost, company: Ca) -> None:
     # Without the key, the run asks for certificates and stops.
-    asks = deploy(bare)
+    asks = deploy(bare, "host,pki")
     assert asks.returncode != 0 and "holds no ca.key" in asks.text, asks.output
     wanted = requests(bare)
     assert sorted(wanted) == [f"{NAME}.elasticsearch", f"{NAME}.kafka"]
@@ -98,18 +83,22 @@ def test_a_ca_of_the_owner(bare: BareHost, company: Ca) -> None:
             bare.host.check_output(verify % (file, purpose, file))
     assert bare.host.check_output("cat /etc/login-pipeline/ca.pem") == company.pem.strip()
 
-    # With the key, encrypted: a certificate that ends soon is renewed, and one whose names have changed.
+    # With the key, encrypted: a certificate that ends soon is renewed, and one whose names have changed; here one
+    # of them is longer than a common name can be.
     put(bare.folder / "state/ca", {"ca.key": company.key_pem(PASSPHRASE)})
-    names = ["kafka.example.org"]
-    signs = deploy(bare, pki_ca_passphrase=PASSPHRASE, pki_extra_names=names)
+    bare.host.check_output("echo 192.0.2.1 %s >> /etc/hosts", LONG)
+    names = {"pki_extra_names": ["kafka.example.org"], "pipeline_address": LONG}
+    signs = deploy(bare, pki_ca_passphrase=PASSPHRASE, **names)
     assert signs.returncode == 0 and PASSPHRASE not in signs.output, signs.output
     text = bare.host.check_output("cat /etc/login-pipeline/kafka/cert.pem")
     leaf, between = x509.load_pem_x509_certificates(text.encode())
-    assert names[0] in leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
-        x509.DNSName
-    )
+    known = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert {"kafka.example.org", LONG} <= set(known.get_values_for_type(x509.DNSName))
+    assert leaf.subject.rfc4514_string() == f"CN={LONG[:64]},OU=kafka-broker"
     assert between == company.certificate and leaf.issuer == company.certificate.subject
-    # No certificate outlives its CA, and one that ends with it is not renewed again and again.
+    # No certificate outlives its CA, and one that ends with it is not renewed again and again; a host whose clock is
+    # behind accepts it as well.
     assert leaf.not_valid_after_utc == company.certificate.not_valid_after_utc
-    again = deploy(bare, pki_ca_passphrase=PASSPHRASE, pki_extra_names=names)
+    assert datetime.now(UTC) - leaf.not_valid_before_utc > timedelta(hours=1)
+    again = deploy(bare, pki_ca_passphrase=PASSPHRASE, **names)
     assert (again.returncode, again.changed) == (0, 0), again.output
