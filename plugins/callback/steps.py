@@ -110,6 +110,7 @@ class LogDisplay:
         """Give what is printed meanwhile, without banners."""
         self._heard = told = []
         yield told
+        self._heard = []
 
 
 class CallbackModule(Default):
