@@ -37,6 +37,8 @@ extends_documentation_fragment: [default_callback, result_format_callback]
 
 PHASES = ("preflight", "install", "configure", "run")
 DEBUG = ("debug", "ansible.builtin.debug")
+# What Ansible does before each role, also before one that has no tasks. It is a step only where it fails.
+ARGUMENTS = "ansible.builtin.validate_argument_spec"
 
 
 class Console:
@@ -173,7 +175,7 @@ class CallbackModule(Default):
         self._changed += changed
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        if not isinstance(result.task, TaskInclude):
+        if not isinstance(result.task, TaskInclude) and result.task.action != ARGUMENTS:
             self._count(result.result.get("changed", False))
         self._tell(result, super().v2_runner_on_ok, in_loop=False)
 

@@ -32,6 +32,8 @@ GOOD: dict[str, Any] = {
         {"ansible.builtin.import_tasks": "install.yml", "tags": ["install"]},
         {"ansible.builtin.include_tasks": {"file": "run.yml", "apply": {"tags": ["run"]}}, "tags": ["run"]},
     ],
+    # Checked before each role, also before one that does nothing; no step.
+    "meta/argument_specs.yml": {"argument_specs": {"main": {"options": {"folder": {"type": "str"}}}}},
     "tasks/install.yml": [
         {
             "name": "Try again",
@@ -136,7 +138,7 @@ def test_a_run_in_which_nothing_is_wrong(rig: Rig) -> None:
         *("    ok: [here] => ", "        inventory_hostname: here"),
         "  thing: run TIME    3 changed",
         "",
-        "here                       : ok=18   changed=5    unreachable=0    failed=0    "
+        "here                       : ok=19   changed=5    unreachable=0    failed=0    "
         "skipped=1    rescued=4    ignored=1   ",
         "",
     ]
