@@ -55,6 +55,7 @@ def test_each_step_is_a_line(tools: Path) -> None:
         f"Boot a bare Debian host{' ' * 25}X",
         "Deploy the pipeline (first time 3 to 6 minutes, most of it downloads)",
         "  kafka: install   X",
+        f"Look at it{' ' * 38}X",
         *("all is well", "the counts"),
         "",
         "All done X. All detail: X",
