@@ -18,6 +18,10 @@ demo: ## Build a systemd host in podman, deploy the whole pipeline to it, show l
 demo-down: ## Remove the demo host, its data and its secrets
 	tools/demo down
 
+.PHONY: deploy
+deploy: ## Deploy to INVENTORY=inventory/demo with one line a step, a part of it with TAGS=spark_consumer
+	tools/deploy $(or $(INVENTORY),inventory/demo) $(if $(TAGS),--tags $(TAGS))
+
 .PHONY: status
 status: ## How all hosts of INVENTORY=inventory/demo are, on one screen; exit code 2 of make if something is wrong
 	tools/status $(or $(INVENTORY),inventory/demo)

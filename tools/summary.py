@@ -73,4 +73,7 @@ The counts, every {SECONDS_BETWEEN} s:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2])))
+    try:
+        sys.exit(main(sys.argv[1], Path(sys.argv[2])))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{error.cmd[-1]} failed with exit code {error.returncode}:\n{error.stdout}{error.stderr}")

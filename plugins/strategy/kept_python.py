@@ -7,11 +7,13 @@ Ansible starts a new Python for each task, and for each item of a loop: most of 
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import Any
 
 from ansible.collections.list import list_collection_dirs
 from ansible.plugins.loader import filter_loader, test_loader
+from ansible.utils.display import Display
 
 DOCUMENTATION = """
 name: kept_python
@@ -33,6 +35,10 @@ else:
     # By default mitogen keeps its processes to single processors, and what tasks start on the controller inherits
     # that: a test host would have one processor.
     ansible_mitogen.affinity.policy = ansible_mitogen.affinity.Policy()
+    # mitogen hands on what libraries log on the hosts, such as a Kafka client about each attempt to connect. It is in
+    # Ansible's log, if there is one; otherwise Python itself would print it. Why a task fails is told by its module.
+    if logging.lastResort:
+        logging.lastResort.addFilter(lambda record: _is_of_no_library(record) or Display().verbosity > 2)
     _linear = ansible_mitogen.loaders.strategy_loader.get("linear", class_only=True)
 
     class StrategyModule(ansible_mitogen.strategy.StrategyMixin, _linear):  # type: ignore[no-redef]
@@ -42,6 +48,10 @@ else:
             """Run a play."""
             _read_once()
             return super().run(iterator, play_context)
+
+    def _is_of_no_library(record: logging.LogRecord) -> bool:
+        """Whether this process logs it, or the Python of a host has printed it, as when it crashes."""
+        return getattr(record, "mitogen_name", "stderr") in ("stdout", "stderr")
 
     @cache
     def _read_once() -> None:
