@@ -78,7 +78,9 @@ class Part:
     options: str = ""
 
 
-PIPELINE = pytest("-n", str(prepared_hosts()), "--dist", "loadfile", "tests/pipeline")
+# The scenario default runs the others, on the host that it has deployed.
+REST = "not test_data and not test_files and not test_units"
+PIPELINE = pytest("-n", str(prepared_hosts()), "--dist", "loadfile", "-k", REST, "tests/pipeline")
 PREFLIGHT = [[TESTHOST, "image", "bookworm"], pytest("-n", "2", "--dist", "loadfile", "tests/preflight")]
 PARTS = {
     "lint": Part(lint()),
@@ -171,12 +173,11 @@ class Runner:
             for number, command in enumerate(part.commands):
                 report = REPORTS / f"{name}.{number}.xml"
                 given = f"--junit-xml={report} -o junit_duration_report=total --durations=10 {part.options}"
-                environment = {
-                    **os.environ,
-                    "PYTEST_ADDOPTS": f"{given} {shlex.join(options)} {os.environ.get('PYTEST_ADDOPTS', '')}",
-                    "TESTHOST_LABEL": LABEL,
-                }
-                if self._run(name, command, environment, log) != 0:
+                # What is typed counts more than the part's own options, and reaches a pytest that molecule calls as well.
+                typed = options if "pytest" in command else []
+                given += f" {shlex.join(options)} {os.environ.get('PYTEST_ADDOPTS', '')}"
+                environment = {**os.environ, "PYTEST_ADDOPTS": given, "TESTHOST_LABEL": LABEL}
+                if self._run(name, [*command, *typed], environment, log) != 0:
                     passed = False
                     break
         outcome = read_reports(Outcome(name, time.monotonic() - began, passed))
