@@ -173,7 +173,7 @@ class Runner:
             for number, command in enumerate(part.commands):
                 report = REPORTS / f"{name}.{number}.xml"
                 given = f"--junit-xml={report} -o junit_duration_report=total --durations=10 {part.options}"
-                # What is typed counts more than the part's own options, and reaches a pytest that molecule calls as well.
+                # What is typed counts more than the part's own options, and also reaches molecule's pytest.
                 typed = options if "pytest" in command else []
                 given += f" {shlex.join(options)} {os.environ.get('PYTEST_ADDOPTS', '')}"
                 environment = {**os.environ, "PYTEST_ADDOPTS": given, "TESTHOST_LABEL": LABEL}
