@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which tests there are, and which tiers run each: read from the files, no test is imported.
 
-A tier is a plan of tools/tests.py. The commands of its parts say which folders run; of a scenario of molecule, the
+A tier is a plan of tools/run_tests.py. The commands of its parts say which folders run; of a scenario of molecule, the
 settings of its verifier do. A fixture that skips unless an option is given, such as `long`, says what a test needs.
 Fixtures count that stand in a test's own file or in a conftest.py above it.
 """
@@ -66,7 +66,7 @@ def tiers(root: Path) -> dict[Case, list[str]]:
 
 def calls(root: Path) -> dict[str, list[Call]]:
     """Return the calls of pytest by plan."""
-    runner = runpy.run_path(str(root / "tools/tests.py"))
+    runner = runpy.run_path(str(root / "tools/run_tests.py"))
     return {
         plan: [
             call

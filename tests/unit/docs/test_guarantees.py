@@ -37,7 +37,7 @@ verifier:
   options: {v: true, removal: true, k: "not test_slow"}
 """
 FILES = {
-    "tools/tests.py": RUNNER,
+    "tools/run_tests.py": RUNNER,
     "molecule/default/molecule.yml": SCENARIO,
     "tests/conftest.py": """
 @pytest.fixture(scope="session")
@@ -114,7 +114,7 @@ def told() -> dict[str, set[str]]:
 def test_each_tier_runs_all_of_the_one_before(tier: str) -> None:
     later = TIERS[TIERS.index(tier) :]
     begins = [test for test, plans in found().items() if plans and plans[0] == tier]
-    assert begins, f"tools/tests.py has no plan {tier}, or it adds nothing"
+    assert begins, f"tools/run_tests.py has no plan {tier}, or it adds nothing"
     assert not [test for test in begins if found()[test] != list(later)]
 
 

@@ -57,7 +57,7 @@ def lint() -> list[Command]:
     return [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
-        ["mypy", *sources, "tools/dashboard_builder", "tools/role_docs", "tools/tests.py"],
+        ["mypy", *sources, "tools/dashboard_builder", "tools/role_docs", "tools/run_tests.py"],
         ["yamllint", "--strict", "."],
         ["bash", "-euo", "pipefail", "-c", shebang],
         ["ansible-lint", "--strict"],
