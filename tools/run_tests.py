@@ -217,7 +217,7 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    print(f"{text}\n", end="", flush=True)  # in one piece: several threads say something
 
 
 def plain(text: str) -> str:
