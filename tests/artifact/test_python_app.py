@@ -100,6 +100,19 @@ def test_install_and_change(app: App, play: Play) -> None:
     assert app.run() == "4\n"
 
 
+def test_an_own_wheel_is_built_once(app: App, play: Play, tmp_path: Path) -> None:
+    def built() -> list[int]:
+        return [wheel.stat().st_mtime_ns for wheel in (tmp_path / "cache/wheels").glob("app-*/*.whl")]
+
+    assert play("python_app", env=app.env, **app.variables).returncode == 0
+    first = built()
+    app.lock.write_text(app.lock.read_text() + "\n")
+    second = play("python_app", env=app.env, **app.variables)
+    assert second.facts["changed"] is True, second.text
+    assert app.run() == "3\n"
+    assert len(first) == 1 and built() == first
+
+
 @pytest.mark.usefixtures("long")
 def test_requirements_alone(app: App, play: Play) -> None:
     result = play("python_app", env=app.env, **{**app.variables, "artifact_app_projects": []})

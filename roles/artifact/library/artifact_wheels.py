@@ -24,6 +24,7 @@ module: artifact_wheels
 short_description: Packs an application's wheels into one archive in the controller's cache
 description:
   - Downloads the wheels of a hash-locked requirements file for the host's Python, and builds own ones.
+  - Both stay in the cache, an own wheel until its sources change.
   - The source folders stay untouched. In check mode it only says what it would do.
 options:
   app: {type: str, required: true, description: Name of the application.}
@@ -55,18 +56,27 @@ def sources(project: Path) -> Iterator[Path]:
             yield path
 
 
-def build_own(params: dict[str, Any], work: Path, target: Path, env: dict[str, str]) -> None:
-    """Build a wheel of each project from a copy, so that nothing is left in the source folders."""
-    copies = []
-    for project in map(Path, params["projects"]):
-        copies.append(work / project.name)
-        for path in sources(project):
-            copy = copies[-1] / path.relative_to(project)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
-    if copies:
-        pip = [params["python"], "-m", "pip", "wheel", "-q", "--no-deps", "--no-cache-dir", "-w", target]
-        run([*pip, *copies], "build the project by hand to see more", {"SOURCE_DATE_EPOCH": str(EPOCH), **env})
+def own_wheel(project: Path, cache: Path, python: str, target: tuple[str, str], env: dict[str, str]) -> Path:
+    """Return a folder of the cache with the project's wheel, which appears whole.
+
+    A build takes seconds, applications share projects, and a change mostly touches one of them. It is made from a copy,
+    so that nothing is left in the source folder.
+    """
+    inner = [(str(path.relative_to(project)), path) for path in sources(project)]
+    folder = cache / "wheels" / f"{project.name}-{key(inner, *target)}"
+    if folder.is_dir():
+        return folder
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    copy = part / project.name
+    for name, path in inner:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy / name)
+    pip = [python, "-m", "pip", "wheel", "-q", "--no-deps", "--no-cache-dir", "-w", part, copy]
+    run(pip, "build the project by hand to see more", {"SOURCE_DATE_EPOCH": str(EPOCH), **env})
+    shutil.rmtree(copy)
+    part.rename(folder)
+    return folder
 
 
 def ensure(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -99,7 +109,9 @@ def ensure(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         tree = work / "tree"
         tree.mkdir(parents=True)
         shutil.copytree(locked, tree / "locked", copy_function=os.link)
-        build_own(params, work / "sources", tree / "own", env)
+        for project in map(Path, params["projects"]):
+            wheel = own_wheel(project, cache, params["python"], target, env)
+            shutil.copytree(wheel, tree / "own", copy_function=os.link, dirs_exist_ok=True)
         shutil.copyfile(lock, tree / "requirements.txt")
         pack(tree, archive, params["app"])
         record(archive)
