@@ -35,6 +35,7 @@ TESTHOST, WITH_CGROUP2 = "tools/testhost/testhost", "tools/testhost/with-cgroup2
 # Containers that tests boot have it, so that what an interrupted run has left is found.
 LABEL = "login-pipeline-tests"
 PYTHON_PACKAGES = ("common", "formats", "producer", "report", "spark_consumer")
+ON_HOSTS = ("bundle", "cluster", "cluster_upgrade", "odd", "pipeline", "preflight", "spark_cluster", "upgrade")
 SLOWEST = 12
 PROGRESS_SECONDS = 60.0
 END_SECONDS = 60.0
@@ -61,6 +62,8 @@ def lint() -> list[Command]:
         ["yamllint", "--strict", "."],
         ["bash", "-euo", "pipefail", "-c", shebang],
         ["ansible-lint", "--strict"],
+        # What needs hosts is read at least.
+        *(pytest("--collect-only", "-qq", f"tests/{name}") for name in ON_HOSTS),
     ]
 
 

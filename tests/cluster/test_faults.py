@@ -49,12 +49,20 @@ def test_the_active_controller_is_killed(cluster: Cluster) -> None:
     assert cluster.quorum()["voters"] == {1, 2, 3}
 
 
-@pytest.mark.parametrize("which", ["master", pytest.param("other", marks=pytest.mark.usefixtures("long"))])
-def test_an_elasticsearch_node_is_killed(cluster: Cluster, which: str) -> None:
+def test_elasticsearchs_master_is_killed(cluster: Cluster) -> None:
+    kill_elasticsearch(cluster, master=True)
+
+
+@pytest.mark.usefixtures("long")
+def test_another_node_of_elasticsearch_is_killed(cluster: Cluster) -> None:
+    kill_elasticsearch(cluster, master=False)
+
+
+def kill_elasticsearch(cluster: Cluster, master: bool) -> None:
     nodes = {each["name"]: each["master"] == "*" for each in cluster.elastic.cat.nodes(format="json", h="name,master")}
-    name = max(name for name, is_master in nodes.items() if is_master == (which == "master"))
+    name = max(name for name, is_master in nodes.items() if is_master == master)
     watch = cluster.watch()
     cluster.kill(name, "elasticsearch")
     gap = watch.end()
-    log.info("Elasticsearch of %s (%s) killed: longest gap %.1f s", name, which, gap)
+    log.info("Elasticsearch of %s (master: %s) killed: longest gap %.1f s", name, master, gap)
     assert watch.starts() == {(name, "elasticsearch.service"): 1}

@@ -31,18 +31,16 @@ def settings_back(cluster: Cluster) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("settings_back")
-@pytest.mark.parametrize(
-    ("unit", "values"),
-    [
-        ("kafka", {"log.cleaner.backoff.ms": 15001}),
-        pytest.param(
-            "elasticsearch",
-            {"indices.recovery.max_bytes_per_sec": "41mb"},
-            marks=pytest.mark.usefixtures("long"),
-        ),
-    ],
-)
-def test_a_changed_setting_restarts_the_nodes_in_turns(cluster: Cluster, unit: str, values: dict) -> None:
+def test_a_changed_setting_of_kafka_restarts_the_nodes_in_turns(cluster: Cluster) -> None:
+    restarts_in_turns(cluster, "kafka", {"log.cleaner.backoff.ms": 15001})
+
+
+@pytest.mark.usefixtures("long", "settings_back")
+def test_a_changed_setting_of_elasticsearch_restarts_the_nodes_in_turns(cluster: Cluster) -> None:
+    restarts_in_turns(cluster, "elasticsearch", {"indices.recovery.max_bytes_per_sec": "41mb"})
+
+
+def restarts_in_turns(cluster: Cluster, unit: str, values: dict) -> None:
     watch = cluster.watch()
     cluster.play("site.yml", *setting(f"{unit}_extra_config", values))
     gap = watch.end()

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import pytest
 from breakage import Breakage
-from faults import GROUPS, both_away
+from faults import GROUPS, MORE_GROUPS, both_away
 from pipeline import Pipeline
 
 
-def marks(group: str) -> tuple[pytest.MarkDecorator, ...]:
-    return (pytest.mark.usefixtures("long"),) if "more" in group else ()
-
-
-@pytest.mark.parametrize("group", [pytest.param(group, marks=marks(group)) for group in GROUPS])
+@pytest.mark.parametrize("group", GROUPS)
 def test_records_flow_again_and_the_audit_balances(group: str, breakage: Breakage) -> None:
     breakage.inflict_group(*GROUPS[group])
+
+
+@pytest.mark.usefixtures("long")
+@pytest.mark.parametrize("group", MORE_GROUPS)
+def test_after_more_faults_as_well(group: str, breakage: Breakage) -> None:
+    breakage.inflict_group(*MORE_GROUPS[group])
 
 
 def test_an_outage_fills_no_log(breakage: Breakage, pipeline: Pipeline) -> None:

@@ -81,7 +81,7 @@ def calls(root: Path) -> dict[str, list[Call]]:
 
 
 def _call(root: Path, command: list[str], options: list[str]) -> Call | None:
-    if "pytest" in command:
+    if "pytest" in command and "--collect-only" not in command:
         return _parsed(command[command.index("pytest") + 1 :] + options)
     if "molecule" in command:
         scenario = root / "molecule" / command[command.index("--scenario-name") + 1]
