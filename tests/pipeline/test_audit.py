@@ -114,6 +114,11 @@ def test_a_wrong_count_is_found_and_mended_by_rebuild(pipeline: Pipeline, elasti
         assert pipeline.audit()["balanced"]
 
 
+def test_a_window_that_counts_too_few_is_found(pipeline: Pipeline, elastic: Elasticsearch) -> None:
+    with changed(elastic, "login-metrics-*", {"count": -1}) as window:
+        assert f"counts {window['count'] - 1}, but {window['count']} events are in it" in faults(pipeline)
+
+
 def test_rebuild_of_a_time_leaves_the_rest(pipeline: Pipeline, elastic: Elasticsearch) -> None:
     right = windows(elastic)
     with changed(elastic, "login-metrics-*", {"count": 1}) as window:
