@@ -165,7 +165,12 @@ def _make(sources: str, folder: Path) -> None:
 def _booted(container: str, port: int, folder: Path, image: str = "") -> Iterator[Path]:
     """Boot a host, a bare one without an image, that the scenario's inventory calls NAME; give the inventory."""
     subprocess.run([TESTHOST, "down", container], check=True)  # what an interrupted run may have left
-    environment = {"TESTHOST_IMAGE": image, "TESTHOST_HOSTNAME": NAME, "TESTHOST_SSH_PORT": str(port)}
+    environment = {
+        "TESTHOST_IMAGE": image,
+        "TESTHOST_HOSTNAME": NAME,
+        "TESTHOST_SSH_PORT": str(port),
+        "TESTHOST_SHORT_LIVED": "" if image else "1",
+    }
     try:
         subprocess.run([TESTHOST, "up", container, folder / "ssh"], env={**os.environ, **environment}, check=True)
         yield _inventory(container, port, folder)

@@ -14,7 +14,7 @@ import contextlib
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.kafka_admin import ACCESS, connected, quorum_of
+from ansible.module_utils.kafka_admin import ACCESS, quorum_of, when_settled
 from ansible.module_utils.service_api import outcome
 
 with contextlib.suppress(ImportError):  # need_kafka says so
@@ -141,6 +141,15 @@ def acl_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
     ]
 
 
+def all_changes(client: Any, params: dict[str, Any], check: bool) -> list[str]:
+    return (
+        topic_changes(client, params["topics"], check)
+        + user_changes(client, params, check)
+        + acl_changes(client, params["acls"], check)
+        + unwanted_changes(client, params, check)
+    )
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -157,18 +166,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    with connected(module, params["wait_seconds"], params["brokers"]) as client:
+
+    def make(client: Any) -> tuple[list[str], list[dict[str, Any]]]:
         try:
-            changes = (
-                topic_changes(client, params["topics"], module.check_mode)
-                + user_changes(client, params, module.check_mode)
-                + acl_changes(client, params["acls"], module.check_mode)
-                + unwanted_changes(client, params, module.check_mode)
-            )
-            voters = quorum_of(client)["voters"]
+            return all_changes(client, params, module.check_mode), quorum_of(client)["voters"]
         except Rejected as error:
             module.fail_json(msg=str(error), rejected=True)
-    module.exit_json(**outcome(changes), voters=voters)
+
+    (changes, voters), again = when_settled(module, params["wait_seconds"], params["brokers"], make)
+    module.exit_json(**outcome(again + changes), voters=voters)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import base64
 import contextlib
 import time
 import uuid
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -27,6 +27,7 @@ ACCESS: dict[str, Any] = {
 }
 """The options that say how to reach the brokers' mutual TLS listener."""
 
+Result = TypeVar("Result")
 WAIT_STEP_S = 1.0  # between two looks
 FOLLOWS_WITHIN_MS = 10_000  # a controller that was not up to date for so long does not follow
 
@@ -48,6 +49,26 @@ def connected(module: AnsibleModule, seconds: float, brokers: int = 1) -> Iterat
         module.fail_json(msg=f"{type(error).__name__}: {error}")
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
         module.fail_json(msg=str(error))
+
+
+def when_settled(
+    module: AnsibleModule, seconds: float, brokers: int, work: Callable[[Any], Result]
+) -> tuple[Result, list[str]]:
+    """Return what `work` makes of an admin client, and for each time that it was begun again why.
+
+    In a cluster that has just started not every broker knows all the others yet. `work` finds again what it has made.
+    """
+    again: list[str] = []
+    end = time.monotonic() + seconds
+    while True:
+        with connected(module, seconds, brokers) as client:
+            try:
+                return work(client), again
+            except (errors.UnknownBrokerIdError, errors.RetriableError) as error:
+                if time.monotonic() > end:
+                    raise
+                again.append(f"begun again after {type(error).__name__}: {error}")
+        time.sleep(WAIT_STEP_S)
 
 
 def connect(params: dict[str, Any], seconds: float, brokers: int = 1) -> Any:

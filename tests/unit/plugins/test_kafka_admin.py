@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a Kafka cluster is well, and when it can do without a node."""
 
+from typing import ClassVar
+
 import pytest
+from ansible.module_utils import kafka_admin
 from ansible.module_utils.kafka_admin import faults
+from kafka import errors
 
 BROKERS = {1: "", 2: "", 3: ""}
 QUORUM = {"leader": 1, "voters": [{"id": number, "directory": "", "behind_ms": 0} for number in (1, 2, 3)]}
@@ -36,3 +40,51 @@ def test_what_is_not_well_at_the_node_itself_does_not_hinder_its_restart() -> No
 )
 def test_controllers_must_follow_a_leader(quorum: dict, told: str) -> None:
     assert faults([1, 2, 3], BROKERS, [], quorum) == [told]
+
+
+class Client:
+    """A client of a cluster that becomes settled after some attempts."""
+
+    def __init__(self, attempts: list[Exception]) -> None:
+        self.attempts = attempts
+
+    def close(self) -> None: ...
+
+    def work(self) -> str:
+        if self.attempts:
+            raise self.attempts.pop(0)
+        return "made"
+
+
+class Module:
+    params: ClassVar[dict] = {}
+
+    def fail_json(self, msg: str) -> None:
+        raise AssertionError(msg)
+
+
+@pytest.fixture
+def unsettled(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    attempts: list[Exception] = []
+    monkeypatch.setattr(kafka_admin, "connect", lambda *_: Client(attempts))
+    monkeypatch.setattr(kafka_admin, "WAIT_STEP_S", 0)
+    return attempts
+
+
+def test_work_begins_again_while_not_every_broker_knows_the_others(unsettled: list[Exception]) -> None:
+    unsettled += [errors.UnknownBrokerIdError(2), errors.NotControllerError()]
+    made, again = kafka_admin.when_settled(Module(), 60, 3, Client.work)
+    assert made == "made"
+    assert [line.partition(":")[0] for line in again] == [
+        "begun again after UnknownBrokerIdError",
+        "begun again after NotControllerError",
+    ]
+
+
+def test_what_does_not_settle_or_is_another_error_ends_the_module(unsettled: list[Exception]) -> None:
+    unsettled += [errors.UnknownBrokerIdError(2)]
+    with pytest.raises(AssertionError, match="UnknownBrokerIdError"):
+        kafka_admin.when_settled(Module(), -1, 3, Client.work)
+    unsettled += [errors.ClusterAuthorizationFailedError()]
+    with pytest.raises(AssertionError, match="ClusterAuthorizationFailedError"):
+        kafka_admin.when_settled(Module(), 60, 3, Client.work)
