@@ -83,7 +83,7 @@ class Part:
 
 # The scenario default runs the others, on the host that it has deployed.
 REST = "not test_data and not test_files and not test_units"
-PIPELINE = pytest("-n", str(prepared_hosts()), "--dist", "loadfile", "-k", REST, "tests/pipeline")
+PIPELINE = pytest("-n", str(prepared_hosts()), "--dist", "loadfile", "-v", "-k", REST, "tests/pipeline")
 PREFLIGHT = [[TESTHOST, "image", "bookworm"], pytest("-n", "2", "--dist", "loadfile", "tests/preflight")]
 PARTS = {
     "lint": Part(lint()),

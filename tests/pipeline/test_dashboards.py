@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -14,6 +15,7 @@ from dashboard_builder.queries import Query, queries, rows
 from dashboard_builder.source import Metric, Panel, Source
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
+from kafka import KafkaProducer
 from pipeline import Pipeline
 from playbook import ROOT
 
@@ -24,8 +26,10 @@ TIMES = ("@timestamp", "window_start", "window_end", "ingested", "event.ingested
 
 
 @pytest.fixture(scope="module")
-def now(pipeline: Pipeline) -> Iterator[datetime]:
-    """Let nothing be written; the ranges end now."""
+def now(pipeline: Pipeline, kafka: Callable[[str], dict[str, Any]]) -> Iterator[datetime]:
+    """Have a dead letter at least, then let nothing be written; the ranges end now."""
+    with closing(KafkaProducer(**kafka("producer"), acks="all")) as producer:
+        producer.send(pipeline.deployment.topic, b"no event").get(timeout=60)
     with pipeline.still():
         yield datetime.now(UTC).replace(microsecond=0)
 
