@@ -124,6 +124,9 @@ def _forget_others(sources: str) -> None:
     for tag in tags:
         if tag != sources:
             subprocess.run([WITH_CGROUP2, "podman", "rmi", f"{IMAGES}:{tag}"], capture_output=True, check=False)
+    # one that was made again has left its first form without a name
+    prune = [WITH_CGROUP2, "podman", "image", "prune", "--force", "--filter", "label=testhost=kept"]
+    subprocess.run(prune, capture_output=True, check=True)
     for other in CACHE.iterdir():
         if other.is_dir() and other.name != sources:
             shutil.rmtree(other, ignore_errors=True)
