@@ -108,7 +108,7 @@ PARTS = {
 CHECK = [[["lint"], ["unit"]]]
 PLANS = {
     "check": CHECK,
-    "test": [*CHECK, [["molecule"], ["artifact", "preflight"]], [["pipeline"]], [["cluster"]]],
+    "test": [*CHECK, [["molecule"], ["artifact"]], [["pipeline"]], [["cluster"], ["preflight"]]],
     "all": [
         *CHECK,
         [["artifact-long", "preflight-long"]],

@@ -186,7 +186,6 @@ GROUPS: dict[str, tuple[Fault, ...]] = {
     ),
     "services": (
         checkpoint_of_a_backup,
-        kafka_killed,
         elasticsearch_killed,
         both_away,
         producer_starts_before_kafka,
@@ -206,6 +205,7 @@ MORE_GROUPS: dict[str, tuple[Fault, ...]] = {
         another_zone,
     ),
     "services": (
+        kafka_killed,
         kafka_away,
         elasticsearch_away,
         disk_full,

@@ -163,6 +163,7 @@ def test_there_was_an_index_before_the_first_batch(family: str, elastic: Elastic
     assert min(made) < milliseconds(first["@timestamp"])
 
 
+@pytest.mark.usefixtures("long")  # it starts a Spark of its own
 def test_consumer_check_finds_every_hop_well(host: Host, elastic: Elasticsearch) -> None:
     told = host.run("login-consumer check")
     assert told.rc == 0, told.stdout + told.stderr

@@ -103,7 +103,7 @@ def test_owners_and_modes(host: Host) -> None:
         assert host.check_output("stat -c '%%U %%G %%a' %s", path).split() == wanted, path
 
 
-@pytest.mark.usefixtures("deployed")
+@pytest.mark.usefixtures("long", "deployed")
 def test_a_second_run_changes_nothing_and_shows_no_secret(deployment: Deployment, deploy: Deploy) -> None:
     run = deploy("-vv")
     assert (run.returncode, run.changed) == (0, 0), run.output
