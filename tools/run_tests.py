@@ -98,7 +98,7 @@ PARTS = {
     "preflight-long": Part(PREFLIGHT, "--long"),
     "pipeline-long": Part([PIPELINE], "--long"),
     "cluster-long": Part([molecule("cluster")], "--long"),
-    "odd": Part([molecule("odd")]),
+    "odd": Part([molecule("odd")], "--long"),
     "spark": Part([molecule("spark_cluster")]),
     "upgrade": Part([pytest("tests/upgrade")]),
     "cluster-upgrade": Part([molecule("cluster_upgrade")]),
