@@ -38,7 +38,7 @@ class Cluster:
         self.consumer = self.hosts[deployment.name]
         self.producers = ("cl-2", "cl-3")
         self.lasting: tuple[str, ...] = ()
-        """Options of all later runs: settings that a test has changed for good, as a way back is one more restart."""
+        """Options of all further runs: settings that a test has changed for good, since a way back is one more restart."""
         self._tunnels = {name: Tunnel(self._places[name]) for name in ("cl-1", "cl-2", "cl-3")}
 
     def open(self) -> None:
