@@ -37,8 +37,6 @@ class Cluster:
         self.hosts: dict[str, Host] = {name: place.host() for name, place in self._places.items()}
         self.consumer = self.hosts[deployment.name]
         self.producers = ("cl-2", "cl-3")
-        self.lasting: tuple[str, ...] = ()
-        """Options of all further runs: settings that a test has changed for good, since a way back is one more restart."""
         self._tunnels = {name: Tunnel(self._places[name]) for name in ("cl-1", "cl-2", "cl-3")}
 
     def open(self) -> None:
@@ -65,7 +63,7 @@ class Cluster:
 
     def play(self, playbook: str, *options: str) -> Run:
         """Run a playbook for the hosts of the inventory. Raises AssertionError if it fails."""
-        run = run_playbook(ROOT / playbook, self.deployment.inventory, *self.lasting, *options)
+        run = run_playbook(ROOT / playbook, self.deployment.inventory, *options)
         assert run.returncode == 0, run.output
         return run
 
@@ -74,7 +72,7 @@ class Cluster:
 
         `fourth` is the new one's inventory. What `options` say by another `-i` counts more than the inventories.
         """
-        run = run_playbook(ROOT / playbook, fourth, "-i", str(self.deployment.inventory), *self.lasting, *options)
+        run = run_playbook(ROOT / playbook, fourth, "-i", str(self.deployment.inventory), *options)
         assert run.returncode == 0, run.output
         return run
 

@@ -30,12 +30,9 @@ def settings_back(cluster: Cluster) -> Iterator[None]:
     cluster.wait_until_well()
 
 
-def test_a_changed_setting_of_kafka_restarts_the_nodes_in_turns(cluster: Cluster, tmp_path: Path) -> None:
-    values = {"log.cleaner.backoff.ms": 15001}
-    restarts_in_turns(cluster, "kafka", values)
-    every = tmp_path / "every.yml"
-    every.write_text(yaml.safe_dump({"all": {"vars": {"kafka_extra_config": values}}}))
-    cluster.lasting = ("-i", str(every))
+@pytest.mark.usefixtures("settings_back")
+def test_a_changed_setting_of_kafka_restarts_the_nodes_in_turns(cluster: Cluster) -> None:
+    restarts_in_turns(cluster, "kafka", {"log.cleaner.backoff.ms": 15001})
 
 
 @pytest.mark.usefixtures("long", "settings_back")
