@@ -83,7 +83,7 @@ class Part:
 
 # The scenario default runs the others, on the host that it has deployed.
 REST = "not test_data and not test_files and not test_units"
-PIPELINE = pytest("-n", str(prepared_hosts()), "--dist", "loadfile", "-v", "-k", REST, "tests/pipeline")
+PIPELINE = pytest("-n", str(prepared_hosts()), "--dist", "loadfile", "-vv", "-k", REST, "tests/pipeline")
 PREFLIGHT = [[TESTHOST, "image", "bookworm"], pytest("-n", "2", "--dist", "loadfile", "tests/preflight")]
 PARTS = {
     "lint": Part(lint()),
@@ -143,8 +143,15 @@ class Runner:
     def interrupt(self, *_: object) -> None:
         """End what runs, as a keyboard's interruption would."""
         self._interrupted = True
+        self._signal(signal.SIGINT)
+        # One that waits for a host, such as a worker of pytest, may not hear it.
+        last = threading.Timer(END_SECONDS, self._signal, [signal.SIGKILL])
+        last.daemon = True
+        last.start()
+
+    def _signal(self, number: int) -> None:
         for process, _began in list(self._running.values()):
-            _signal(process, signal.SIGINT)
+            _signal(process, number)
 
     def stage(self, lanes: list[list[str]], options: list[str]) -> bool:
         """Run the lanes side by side; return whether all has passed."""
