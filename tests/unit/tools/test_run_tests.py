@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -84,3 +87,26 @@ def test_no_part_runs_beside_one_with_the_same_hosts() -> None:
         for stage in plan:
             parts = [part.removesuffix("-long") for lane in stage for part in lane]
             assert len(parts) == len(set(parts))
+
+
+def test_an_interrupted_part_ends_also_if_it_does_not_hear(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LOGS", build)
+    monkeypatch.setattr(runner, "END_SECONDS", 0.5)
+    deaf = [
+        sys.executable,
+        "-c",
+        "import signal, time; signal.signal(2, signal.SIG_IGN); print('deaf'); time.sleep(600)",
+    ]
+    monkeypatch.setitem(runner.PARTS, "deaf", runner.Part([["env", "PYTHONUNBUFFERED=1", *deaf]]))
+    made = runner.Runner(alone=False)
+    threading.Thread(target=interrupt_when_it_runs, args=(made, build / "deaf.log")).start()
+    began = time.monotonic()
+    assert not made.stage([["deaf"]], [])
+    assert time.monotonic() - began < 60
+    assert [(outcome.part, outcome.passed) for outcome in made.outcomes] == [("deaf", False)]
+
+
+def interrupt_when_it_runs(made: runner.Runner, log: Path) -> None:
+    while not log.exists() or b"deaf" not in log.read_bytes():
+        time.sleep(0.05)
+    made.interrupt()
