@@ -116,12 +116,13 @@ def test_plan_counts_what_is_skipped_and_refused() -> None:
             "wanted": {"reasons": buckets(not_json=2, null_value=1)},
             "sent": {"doc_count": 4},
             "sending": {"doc_count": 5},
+            "cut": {"doc_count": 7},
         },
         "foreign": {"topics": buckets(other=6)},
     }
     client: Any = Client(*[hits(aggregations=found)] * 2, hits())
     planned = plan(client, Selection(), "login-events", again=False)
-    assert planned == Plan({"not_json": 2, "null_value": 1}, 4, 5, {"other": 6})
+    assert planned == Plan({"not_json": 2, "null_value": 1}, 4, 5, {"other": 6}, 7)
     assert planned.total == 3
     assert plan(client, Selection(), "login-events", again=True)[1:3] == (0, 0)
     assert client.asked[0]["aggs"]["own"]["aggs"]["wanted"]["filter"] == to_send(again=False)
@@ -130,6 +131,7 @@ def test_plan_counts_what_is_skipped_and_refused() -> None:
     assert "3 dead letters to replay" in text
     assert "4 skipped: sent before" in text
     assert "5 skipped: marked as sending" in text
+    assert "7 skipped: their records were too large to be kept" in text
     assert "6 refused: they come from topic other, but kafka.topic is login-events" in text
 
 
@@ -195,7 +197,12 @@ def test_a_replay_of_an_unknown_id_sends_nothing(run: Any, capsys: pytest.Captur
 
 def test_a_dry_run_needs_no_account_and_only_tells(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
     found = {
-        "own": {"wanted": {"reasons": buckets(framed=2)}, "sent": {"doc_count": 0}, "sending": {"doc_count": 0}},
+        "own": {
+            "wanted": {"reasons": buckets(framed=2)},
+            "sent": {"doc_count": 0},
+            "sending": {"doc_count": 0},
+            "cut": {"doc_count": 0},
+        },
         "foreign": {"topics": buckets()},
     }
     assert run(Client(hits(aggregations=found)), "replay", "--reason", "framed", "--dry-run") == 0
@@ -217,7 +224,12 @@ def test_the_end_of_a_replay_tells_the_counts(
     run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], foreign: int, code: int
 ) -> None:
     found = {
-        "own": {"wanted": {"reasons": buckets(framed=2)}, "sent": {"doc_count": 4}, "sending": {"doc_count": 0}},
+        "own": {
+            "wanted": {"reasons": buckets(framed=2)},
+            "sent": {"doc_count": 4},
+            "sending": {"doc_count": 0},
+            "cut": {"doc_count": 1},
+        },
         "foreign": {"topics": buckets(other=foreign)},
     }
     monkeypatch.setenv("LOGIN_CONSUMER_REPLAY__USERNAME", "replay")
@@ -225,4 +237,4 @@ def test_the_end_of_a_replay_tells_the_counts(
     monkeypatch.setattr(dead, "ReplaySender", Sender)
     monkeypatch.setattr(dead, "scan", lambda sink, query: iter(()))
     assert run(Client(hits(aggregations=found)), "replay", "--all") == code
-    assert capsys.readouterr().out.endswith(f"sent 0, skipped 4, failed {foreign}\n")
+    assert capsys.readouterr().out.endswith(f"sent 0, skipped 5, failed {foreign}\n")

@@ -42,6 +42,16 @@ def test_the_json_is_ascii() -> None:
     assert json.loads(text)["letters"][0]["detail"] == FIELDS["detail"]
 
 
+def test_of_a_record_that_was_cut_its_head_is_shown() -> None:
+    fields = {name: value for name, value in FIELDS.items() if name != "raw"}
+    letter = Letter("i", "an-id", fields | {"head": "e30b", "sha256": "5e" * 32, "size": 3 << 20})
+    assert "size    3145728 bytes" in list(letter_lines(letter))
+    assert list(letter_lines(letter))[-2:] == [
+        f"the value was not kept; its SHA-256 is {'5e' * 32}, its first 3 bytes are:",
+        "00000000  7b 7d 1b" + " " * 41 + "|{}.|",
+    ]
+
+
 @pytest.mark.parametrize(
     ("replay", "text"),
     [

@@ -27,6 +27,7 @@ from login_consumer.documents import (
     metric_id,
     metric_update,
 )
+from login_consumer.oversized import Cut, cut_letter
 from login_consumer.progress import Batch, Progress, Times, progress_lines
 from login_formats import Event
 from login_formats.event import OWN
@@ -64,7 +65,9 @@ def full_letter() -> dict[str, Any]:
     # what a replay adds later
     replay = {"replay": {"state": "sent", "started": TEN, "at": TEN, "partition": 2, "offset": 7}}
     headers = [("login-format", b"sshd")]
-    return json.loads(dead_letter(Rejected(Reason.NOT_JSON), b"\xff", ORIGIN, TEN, headers).source) | replay
+    whole = json.loads(dead_letter(Rejected(Reason.NOT_JSON), b"\xff", ORIGIN, TEN, headers).source)
+    cut = json.loads(cut_letter(Cut(3 << 20, 0, "5e" * 32), b"{", ORIGIN, TEN).source)
+    return cut | whole | replay
 
 
 SHAPE = {"schema": 1, "events.period": "month"}

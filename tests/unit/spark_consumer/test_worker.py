@@ -14,9 +14,10 @@ from login_common.settings import SettingsError
 from login_consumer import worker as worker_module
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import Document, Stored, Topic
+from login_consumer.oversized import COLUMNS
 from login_consumer.settings import GeoIP, Settings
 from login_consumer.sink import CREATED, Item
-from login_consumer.worker import COLUMNS, Worker
+from login_consumer.worker import Worker
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
@@ -64,6 +65,7 @@ def message(event_id: str | None, **changes: Any) -> bytes:
     return json.dumps(fields | changes).encode()
 
 
+CUT = pa.struct([("size", pa.int64()), ("header_bytes", pa.int64()), ("sha256", pa.string())])
 HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
 
 
@@ -72,6 +74,7 @@ def records(
     first: int = 0,
     kind: int = LOG_APPEND_TIME,
     headers: Mapping[str, bytes | None] | None = None,
+    cut: Mapping[str, Any] | None = None,
 ) -> pa.RecordBatch:
     pairs = headers and [{"key": key, "value": value} for key, value in headers.items()]
     count = len(values)
@@ -82,6 +85,7 @@ def records(
         pa.array([NOW] * count, pa.int64()),
         pa.array([kind] * count, pa.int32()),
         pa.array([pairs] * count, HEADERS),
+        pa.array([cut] * count, CUT),
     ]
     return pa.RecordBatch.from_arrays(columns, names=list(COLUMNS))
 
@@ -123,6 +127,36 @@ def test_a_replay_counts_the_same_and_writes_nothing_new(settings: Settings, sto
     first, before = run(settings, batch), dict(store.documents)
     assert run(settings, batch) == first
     assert store.documents == before
+
+
+@pytest.mark.parametrize(
+    ("head", "size", "header_bytes", "detail"),
+    [
+        (
+            b"x" * 1024,
+            3 << 20,
+            0,
+            "3145728 bytes of value, above 2097152: only the first 1024 bytes of the value are kept",
+        ),
+        (b"{}", 2, 70_000, "70000 bytes of headers, above 65536: only the first 2 bytes of the value are kept"),
+        (None, 0, 70_000, "70000 bytes of headers, above 65536: only the first 0 bytes of the value are kept"),
+    ],
+)
+def test_a_record_that_was_cut_is_accounted_for(
+    settings: Settings, store: Store, head: bytes | None, size: int, header_bytes: int, detail: str
+) -> None:
+    cut = {"size": size, "header_bytes": header_bytes, "sha256": "5e" * 32}
+    counts = run(settings, records([head], first=7, cut=cut), records([message("a")], first=8))
+    counts.check()
+    assert (counts.read, counts.indexed, counts.dead) == (2, 1, {"too_large": 1})
+    (letter,) = store.named("login-dead-letters")
+    assert {name: letter[name] for name in ("offset", "detail", "size", "sha256")} == {
+        "offset": 7,
+        "detail": detail,
+        "size": size,
+        "sha256": "5e" * 32,
+    }
+    assert (base64.b64decode(letter["head"]), "raw" in letter) == (head or b"", False)
 
 
 def test_a_crash_halfway_counts_the_same(settings: Settings, store: Store) -> None:

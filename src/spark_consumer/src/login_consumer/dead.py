@@ -99,6 +99,8 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
         return 1
     if not options.raw:
         print("\n".join(dead_view.letter_lines(letter)))
+    elif letter.head is not None:
+        print("the record was too large to be kept: show the letter without --raw for its head", file=sys.stderr)
     elif letter.raw is None:
         print("the record has no value: there are no bytes to write", file=sys.stderr)
     else:
@@ -137,7 +139,7 @@ def _replay(settings: Settings, options: argparse.Namespace) -> int:
 
 def _send(sink: Sink, kafka: Any, query: dict[str, Any], planned: Plan, again: bool) -> int:
     refused = sum(planned.foreign.values())
-    skipped = planned.sent + planned.sending
+    skipped = planned.sent + planned.sending + planned.cut
     if not planned.total:
         print(f"sent 0, skipped {skipped}, failed {refused}")
         return 1 if refused else 0

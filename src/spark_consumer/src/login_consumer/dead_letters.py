@@ -24,7 +24,11 @@ IS_SENT: Query = {"term": {"replay.state": SENT}}
 IS_SENDING: Query = {"term": {"replay.state": SENDING}}
 NOT_SENT: Query = {"bool": {"must_not": [IS_SENT]}}
 UNTOUCHED: Query = {"bool": {"must_not": [{"exists": {"field": "replay.state"}}]}}
+IS_CUT: Query = {"exists": {"field": "sha256"}}
+"""Of a record that was too large to be kept whole, so that it cannot be sent again."""
 ANY: Query = {"match_all": {}}
+
+WHOLE: Query = {"bool": {"must_not": [IS_CUT]}}
 
 _MOST_REASONS = 1000
 _PAGE = 500
@@ -75,6 +79,12 @@ class Letter:
         return None if raw is None else base64.b64decode(raw)
 
     @property
+    def head(self) -> bytes | None:
+        """The beginning of the value of a record that was too large to be kept; None if `raw` is the whole."""
+        head = self.fields.get("head")
+        return None if head is None else base64.b64decode(head)
+
+    @property
     def headers(self) -> Headers:
         """The record's headers."""
         pairs = self.fields.get("headers") or ()
@@ -110,12 +120,15 @@ class Listing(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a replay would do: letters to send by reason, to skip by state, and those of other topics by topic."""
+    """What a replay would do: letters to send by reason, to skip by state, those of other topics by topic, and those
+    that are not whole.
+    """
 
     reasons: dict[str, int]
     sent: int
     sending: int
     foreign: dict[str, int]
+    cut: int = 0
 
     @property
     def total(self) -> int:
@@ -138,7 +151,7 @@ def newest(client: Client, query: Query, limit: int) -> Listing:
         query=query,
         size=limit,
         sort=[{"@timestamp": {"order": "desc", "unmapped_type": "date"}}, {"offset": {"order": "desc"}}],
-        source_excludes=["raw"],
+        source_excludes=["raw", "head"],
         aggs={"reasons": _terms("reason")},
     )
     letters = [Letter(hit["_index"], hit["_id"], hit["_source"]) for hit in answer["hits"]["hits"]]
@@ -164,7 +177,7 @@ def unknown(client: Client, ids: Sequence[str]) -> list[str]:
 
 def to_send(again: bool) -> Query:
     """Return the query for the states that a replay sends."""
-    return ANY if again else UNTOUCHED
+    return WHOLE if again else {"bool": {"filter": [WHOLE, UNTOUCHED]}}
 
 
 def plan(client: Client, selection: Selection, topic: str, again: bool) -> Plan:
@@ -183,6 +196,7 @@ def plan(client: Client, selection: Selection, topic: str, again: bool) -> Plan:
                     "wanted": {"filter": to_send(again), "aggs": {"reasons": _terms("reason")}},
                     "sent": {"filter": IS_SENT},
                     "sending": {"filter": IS_SENDING},
+                    "cut": {"filter": IS_CUT},
                 },
             },
             "foreign": {"filter": others, "aggs": {"topics": _terms("topic")}},
@@ -197,6 +211,7 @@ def plan(client: Client, selection: Selection, topic: str, again: bool) -> Plan:
         0 if again else inside["sent"]["doc_count"],
         0 if again else inside["sending"]["doc_count"],
         _counts(found["foreign"]["topics"]),
+        inside["cut"]["doc_count"],
     )
 
 

@@ -95,7 +95,9 @@ def letter_lines(letter: Letter) -> Iterator[str]:
     for name, value in rows.items():
         yield f"{name:<8}{printable(str(value))}"
     yield ""
-    yield from content(letter.raw)
+    if letter.head is not None:
+        yield f"the value was not kept; its SHA-256 is {fields['sha256']}, its first {len(letter.head)} bytes are:"
+    yield from content(letter.raw if letter.head is None else letter.head)
 
 
 def _place(fields: dict[str, Any]) -> str:
@@ -127,6 +129,8 @@ def plan_lines(planned: Plan, topic: str) -> Iterator[str]:
             f"{planned.sending} skipped: marked as sending, so perhaps sent before. "
             "Look for them in the topic or in the newer letters, then give --again"
         )
+    if planned.cut:
+        yield f"{planned.cut} skipped: their records were too large to be kept, so there is nothing to send"
     for other, count in planned.foreign.items():
         yield (
             f"{count} refused: they come from topic {printable(other)}, but kafka.topic is {topic}; "

@@ -235,7 +235,20 @@ def dead_letter(
     rejected: Rejected, raw: bytes | None, origin: Origin, ingested: int, headers: Headers = ()
 ) -> Document:
     """Return the dead letter of a record: its bytes in base64, why it is dead and where it stands."""
-    fields = {
+    fields = letter_fields(rejected, origin, ingested)
+    if raw is not None:
+        fields |= {"raw": base64.b64encode(raw).decode(), "size": len(raw)}
+    if headers:
+        # for a replay: without them the record would be read in another format
+        fields["headers"] = [
+            {"key": key, "value": None if value is None else base64.b64encode(value).decode()} for key, value in headers
+        ]
+    return Document(index_name(DEAD_LETTERS, origin.timestamp), origin.id, orjson.dumps(fields))
+
+
+def letter_fields(rejected: Rejected, origin: Origin, ingested: int) -> dict[str, Any]:
+    """Return what every dead letter has: why the record is dead and where it stands."""
+    return {
         "@timestamp": iso(origin.timestamp) if 0 <= origin.timestamp < END_OF_TIME else iso(0),
         "ingested": iso(ingested),
         "reason": str(rejected.reason),
@@ -245,14 +258,6 @@ def dead_letter(
         "partition": origin.partition,
         "offset": origin.offset,
     }
-    if raw is not None:
-        fields |= {"raw": base64.b64encode(raw).decode(), "size": len(raw)}
-    if headers:
-        # for a replay: without them the record would be read in another format
-        fields["headers"] = [
-            {"key": key, "value": None if value is None else base64.b64encode(value).decode()} for key, value in headers
-        ]
-    return Document(index_name(DEAD_LETTERS, origin.timestamp), origin.id, orjson.dumps(fields))
 
 
 def count_windows(events: Iterable[Event | Stored], window_ms: int) -> dict[WindowKey, int]:

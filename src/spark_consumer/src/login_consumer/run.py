@@ -19,15 +19,15 @@ from login_consumer.hops import HopFailed
 from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, topic_state
 from login_consumer.metrics import Tally
 from login_consumer.outage import Outage
+from login_consumer.oversized import worker_columns
 from login_consumer.plan import TopicState, decide
 from login_consumer.progress import last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import kafka_options, session
-from login_consumer.worker import COLUMNS
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
 T = TypeVar("T")
@@ -166,7 +166,7 @@ class _Consumer:
     def _start(self, spark: "SparkSession", writer: BatchWriter, start: str) -> "StreamingQuery":
         source = spark.readStream.format("kafka").options(**kafka_options(self._settings.kafka, start)).load()
         query = (
-            _as_worker_columns(source)
+            worker_columns(source)
             .writeStream.queryName("login-consumer")
             .option("checkpointLocation", str(self._settings.checkpoint_dir))
             .trigger(processingTime=f"{self._settings.spark.trigger_ms} milliseconds")
@@ -201,9 +201,3 @@ class _Consumer:
 def _last_batch(query: "StreamingQuery") -> int:
     progress = query.lastProgress
     return progress.batchId if progress else -1
-
-
-def _as_worker_columns(source: "DataFrame") -> "DataFrame":
-    from pyspark.sql import functions
-
-    return source.withColumn("timestamp", functions.unix_millis("timestamp")).select(*COLUMNS)

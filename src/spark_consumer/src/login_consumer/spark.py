@@ -31,6 +31,10 @@ _FEW_PAST_BATCHES = {
 }
 
 
+_ARROW_BYTES = 8 << 20
+"""Ordinary records reach the bound on their number long before."""
+
+
 class SparkFailed(Exception):
     """Spark did not start; the text says why, and what to look at."""
 
@@ -80,6 +84,8 @@ def session(
         "spark.sql.pyspark.jvmStacktrace.enabled": "true",  # the cause of a failed query stands only there
         "spark.sql.adaptive.enabled": "false",  # streaming does not have it, and warns
         "spark.sql.execution.arrow.maxRecordsPerBatch": "5000",
+        # The same for large records: 5,000 of 1 MB would be 5 GB, in this JVM and again in Python.
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(_ARROW_BYTES),
         "spark.sql.streaming.checkpointFileManagerClass": _CHECKPOINT_FILES,
         # the default expression misses Kafka's JAAS line
         "spark.redaction.regex": "(?i)secret|password|passwd|token|credential|jaas|access[.]?key",
@@ -140,6 +146,9 @@ def kafka_options(kafka: Kafka, starting_offsets: str) -> dict[str, str]:
         # Spark's next question waits behind that one, for each partition in turn. With the default, half a second, this
         # was most of the delay of an event, with 20 ms still a third of it.
         "kafka.fetch.max.wait.ms": "0",
+        # Records that the client unpacks at once. They count by their number alone, and compression lets 1 MB on the
+        # wire hold hundreds of large ones: Java's default of 500 would fill the heap with 500 records of 1 MiB.
+        "kafka.max.poll.records": "50",
         "groupIdPrefix": kafka.group_prefix,
         "subscribe": kafka.topic,
         "includeHeaders": "true",

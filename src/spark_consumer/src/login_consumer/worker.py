@@ -25,11 +25,11 @@ from login_consumer.documents import (
     dead_letter,
     event_document,
 )
+from login_consumer.oversized import COLUMNS, Cut, cut_letter
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 from login_consumer.settings import GeoIP, Settings
 from login_consumer.sink import Sink, none_refused
 
-COLUMNS = ("value", "partition", "offset", "timestamp", "timestampType", "headers")
 RESULT_SCHEMA = "counts binary"
 
 _THREADS = 2  # one parses while the other waits for Elasticsearch
@@ -68,7 +68,7 @@ class _Good(NamedTuple):
 
 
 class Worker:
-    """The function for `DataFrame.mapInArrow`: COLUMNS in (timestamp in ms), one row of counts out."""
+    """The function for `DataFrame.mapInArrow`: oversized.COLUMNS in, one row of counts out."""
 
     def __init__(self, settings: Settings, topic: Topic) -> None:
         self._settings = settings
@@ -135,8 +135,12 @@ class Worker:
         good: list[_Good] = []
         letters: list[Document] = []
         columns = [batch.column(name).to_pylist() for name in COLUMNS]
-        for raw, partition, offset, timestamp, timestamp_type, pairs in zip(*columns, strict=True):
+        for raw, partition, offset, timestamp, timestamp_type, pairs, cut in zip(*columns, strict=True):
             origin = Origin(topic, partition, offset, timestamp)
+            if cut:
+                counts.dead[Reason.TOO_LARGE] += 1
+                letters.append(cut_letter(Cut(**cut), raw, origin, now))
+                continue
             arrival = timestamp if timestamp_type == _LOG_APPEND_TIME else now
             headers: Headers = [(pair["key"], pair["value"]) for pair in pairs] if pairs else ()
             try:
