@@ -105,6 +105,32 @@ def index_closed(scene: Scene) -> None:
             elastic.indices.open(index=index)
 
 
+def pipeline_gone(scene: Scene) -> None:
+    _ingest_pipeline(scene, "login-test-gone", "does not exist", "index login-events-")
+
+
+def pipeline_drops(scene: Scene) -> None:
+    elastic = scene.elastic()
+    elastic.ingest.put_pipeline(id="login-test-drops", processors=[{"drop": {}}])
+    try:
+        _ingest_pipeline(scene, "login-test-drops", "drops documents", "index login-events-")
+    finally:
+        elastic.ingest.delete_pipeline(id="login-test-drops")
+
+
+def _ingest_pipeline(scene: Scene, name: str, *told: str) -> None:
+    """Give the newest index of events an ingest pipeline by which it takes no document, and take it away again."""
+    elastic = scene.elastic()
+    with scene.without_restart():
+        since, index = scene.pipeline.clock(), _newest_index(elastic)
+        elastic.indices.put_settings(index=index, settings={"index.default_pipeline": name})
+        try:
+            _refused(scene, since, "waiting for Elasticsearch", *told)
+            scene.away()
+        finally:
+            elastic.indices.put_settings(index=index, settings={"index.default_pipeline": None})
+
+
 def api_key_expired(scene: Scene) -> None:
     """Give the consumer a key that expires while it runs, then the old one again; it must not need a restart."""
     elastic, host, since = scene.elastic(), scene.pipeline.host, scene.pipeline.clock()
@@ -193,6 +219,8 @@ GROUPS: dict[str, tuple[Fault, ...]] = {
     "refusals": (
         index_read_only,
         index_closed,
+        pipeline_gone,
+        pipeline_drops,
         api_key_expired,
     ),
 }

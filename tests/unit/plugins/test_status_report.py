@@ -106,6 +106,10 @@ def test_all_is_well() -> None:
         (lambda h: h["elasticsearch"].update(fault="401"), "Elasticsearch gives no health: 401"),
         (lambda h: h["consumer"].update(fault="no answer"), "login-consumer status fails: no answer"),
         (lambda h: h["consumer"].update(kafka_fault="refused"), "the consumer's way to Kafka: refused"),
+        (
+            lambda h: h["consumer"].update(waits_for={"service": "Elasticsearch", "since": "then", "cause": "refused"}),
+            "the consumer waits for Elasticsearch since then: refused",
+        ),
         (lambda h: h["consumer"].pop("kafka_fault"), "login-consumer is older than this playbook"),
         (lambda h: h["consumer"]["last_batch"].update(age_seconds=301), "4 records wait in Kafka, and no batch was"),
         (lambda h: h["consumer"].update(last_batch=None), "no batch was written for 9000 s"),

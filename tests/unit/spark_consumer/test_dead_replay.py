@@ -14,11 +14,11 @@ from kafka.errors import (
 )
 from kafka.future import Future
 from login_common.elastic import Unavailable
+from login_consumer.answers import CREATED, Item
 from login_consumer.dead_letters import Found, scan
 from login_consumer.dead_replay import Counts, Outcome, Record, Replay, ReplayStopped, batches
 from login_consumer.replay_sender import ReplaySender
 from login_consumer.settings import Kafka
-from login_consumer.sink import CREATED, Item
 
 INDEX = "login-dead-letters-2026.03"
 CONFLICT = Item(409, "version_conflict_engine_exception")

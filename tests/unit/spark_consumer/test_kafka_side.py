@@ -2,13 +2,14 @@
 """What the end of a query means, where its partitions end, and how an outage is told."""
 
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from login_consumer.batch import source_ends
 from login_consumer.kafka_side import is_outage, lasting_cause
-from login_consumer.outage import Outage
+from login_consumer.outage import Outage, waits_for
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,20 @@ def test_source_ends(latest: str | None, ends: dict[int, int]) -> None:
     progress: Any = SimpleNamespace(sources=[SimpleNamespace(latestOffset=latest)])
     assert source_ends(progress, "login-events") == ends
     assert source_ends(None, "login-events") == {}
+
+
+def test_what_is_waited_for_stands_in_a_file_until_it_is_over(tmp_path: Path) -> None:
+    file = tmp_path / "waiting.json"
+    outage = Outage("Elasticsearch", 30.0, file)
+    assert waits_for(file) is None
+    for cause in ("refused", "refused", "index login-events-2026.03 is at fault"):
+        outage.next_delay(cause)
+        told = waits_for(file)
+        assert told is not None
+        assert (told["service"], told["cause"]) == ("Elasticsearch", cause)
+    assert told["since"].endswith("Z")
+    outage.over()
+    assert waits_for(file) is None
 
 
 def test_an_outage_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,9 +9,10 @@ import pytest
 from elastic_errors import FULL_DISK, api_error, meta
 from elastic_transport import ConnectionError, ObjectApiResponse
 from login_common.elastic import Unavailable
+from login_consumer.answers import CREATED
 from login_consumer.documents import Document
 from login_consumer.settings import Settings
-from login_consumer.sink import CREATED, Sink, in_bulks, read_items
+from login_consumer.sink import Sink, in_bulks
 
 
 def item(status: int, kind: str = "", reason: str = "") -> dict[str, Any]:
@@ -70,49 +71,6 @@ def documents(*ids: str) -> list[Document]:
     return [Document("login-events-2026.03", id_, b"{}") for id_ in ids]
 
 
-def test_no_errors_means_all_new() -> None:
-    assert read_items({"errors": False}, 3) == [CREATED] * 3
-
-
-@pytest.mark.parametrize("answer", [{}, {"errors": True}, bulk(item(201)), bulk(item(201), item(201), item(201))])
-def test_an_answer_with_other_items_than_asked_is_an_error(answer: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="to 2 actions"):
-        read_items(answer, 2)
-
-
-@pytest.mark.parametrize(
-    ("answer", "verdict"),
-    [
-        (item(201), "taken"),
-        (item(200), "taken"),
-        (item(409, "version_conflict_engine_exception"), "exists passes"),
-        (item(400, "document_parsing_exception"), "refused"),
-        (item(400, "strict_dynamic_mapping_exception"), "refused"),
-        (item(400, "illegal_argument_exception"), "refused"),
-        (item(400, "index_closed_exception"), ""),
-        (item(400, "validation_exception", "this action would add [2] shards"), ""),
-        (item(403, "cluster_block_exception"), ""),
-        (item(403, "security_exception"), ""),
-        (item(404, "index_not_found_exception"), ""),
-        (item(429, "es_rejected_execution_exception"), "passes"),
-        (item(429, "cluster_block_exception", FULL_DISK), ""),
-        (item(500, "null_pointer_exception"), ""),
-        (item(503, "unavailable_shards_exception"), "passes"),
-    ],
-)
-def test_verdict_on_an_item(answer: dict[str, Any], verdict: str) -> None:
-    (read,) = read_items(bulk(answer), 1)
-    told = [name for name in ("taken", "exists", "refused", "passes") if getattr(read, name)]
-    assert " ".join(told) == verdict
-
-
-def test_the_deeper_reason_is_told() -> None:
-    answer = item(400, "document_parsing_exception", "failed to parse field [source.ip]")
-    answer["create"]["error"]["caused_by"] = {"reason": "'x' is not an IP string literal."}
-    (read,) = read_items(bulk(answer), 1)
-    assert read.reason == "failed to parse field [source.ip]: 'x' is not an IP string literal."
-
-
 def test_bulks_keep_the_limit_and_lose_nothing() -> None:
     lines = [b"x" * size for size in (4, 4, 4, 20, 1, 9, 10)]
     parts = [lines[part] for part in in_bulks(lines, 10)]
@@ -123,7 +81,7 @@ def test_bulks_keep_the_limit_and_lose_nothing() -> None:
 
 def test_only_busy_items_are_sent_again(sink_with: Callable[[Client], Sink], delays: list[float]) -> None:
     busy = item(429, "es_rejected_execution_exception")
-    client = Client(bulk(item(201), busy, item(409), item(201)), bulk(busy), {"errors": False})
+    client = Client(bulk(item(201), busy, item(409), item(201)), bulk(busy), bulk(item(201)))
     assert [each.status for each in sink_with(client).create(documents("a", "b", "c", "d"))] == [201, 201, 409, 201]
     assert client.asked == [["a", "b", "c", "d"], ["b"], ["b"]]
     assert delays == sorted(delays)
@@ -155,8 +113,9 @@ def test_one_refused_document_stands_alone(sink_with: Callable[[Client], Sink]) 
 
 @pytest.mark.parametrize("status", [400, 413])
 def test_a_refused_request_is_halved(sink_with: Callable[[Client], Sink], status: int) -> None:
-    whole = api_error(status, "action_request_validation_exception", "id is too long")
-    client = Client(whole, {"errors": False}, whole, {"errors": False}, whole)
+    text = "Validation Failed: 1: id [d] is too long, must be no longer than 512 bytes but was: 513;"
+    whole = api_error(status, "action_request_validation_exception", text)
+    client = Client(whole, bulk(item(201), item(201)), whole, bulk(item(201)), whole)
     items = sink_with(client).create(documents("a", "b", "c", "d"))
     assert client.asked == [["a", "b", "c", "d"], ["a", "b"], ["c", "d"], ["c"], ["d"]]
     assert [each.taken for each in items] == [True, True, True, False]
@@ -165,7 +124,7 @@ def test_a_refused_request_is_halved(sink_with: Callable[[Client], Sink], status
 
 @pytest.mark.parametrize("failure", [api_error(503), api_error(429), ConnectionError("Connection refused")])
 def test_a_busy_or_absent_server_is_asked_again(sink_with: Callable[[Client], Sink], failure: Exception) -> None:
-    client = Client(failure, {"errors": False})
+    client = Client(failure, bulk(item(201)))
     assert sink_with(client).create(documents("a")) == [CREATED]
     assert client.asked == [["a"], ["a"]]
 
@@ -209,3 +168,61 @@ def test_nothing_to_do_asks_nothing(sink_with: Callable[[Client], Sink]) -> None
     assert sink_with(client).create([]) == []
     assert sink_with(client).stored([]) == []
     assert client.asked == []
+
+
+REFUSED = item(400, "document_parsing_exception", "failed to parse field [user.id] of type [long]")
+MANY = [str(number) for number in range(20)]
+
+
+@pytest.mark.parametrize("taken", [0, 2])
+def test_an_index_that_refuses_nearly_all_is_at_fault_and_nothing_becomes_a_dead_letter(
+    sink_with: Callable[[Client], Sink], delays: list[float], taken: int
+) -> None:
+    client = Client(bulk(*[item(201)] * taken, *[REFUSED] * (20 - taken)))
+    with pytest.raises(
+        Unavailable, match=r"index login-events-2026\.03 is at fault.*failed to parse field \[user\.id\]"
+    ):
+        sink_with(client).create(documents(*MANY))
+    assert delays == []
+
+
+def test_a_few_refused_among_many_are_at_fault_themselves(sink_with: Callable[[Client], Sink]) -> None:
+    items = sink_with(Client(bulk(*[item(201)] * 10, *[REFUSED] * 10))).create(documents(*MANY))
+    assert [each.refused for each in items] == [False] * 10 + [True] * 10
+
+
+def test_many_refused_one_by_one_are_innocent_as_well(sink_with: Callable[[Client], Sink]) -> None:
+    sink = sink_with(Client(*[bulk(REFUSED)] * 11, bulk(item(201)), bulk(REFUSED)))
+    assert all(sink.create(documents(id_))[0].refused for id_ in MANY[:9])
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="at fault, not the records"):
+            sink.create(documents(MANY[9]))
+    assert sink.create(documents("good")) == [CREATED], "the index is cured"
+    assert sink.create(documents(MANY[10]))[0].refused
+
+
+def test_a_refused_document_of_a_batch_that_is_repeated_counts_once(sink_with: Callable[[Client], Sink]) -> None:
+    sink = sink_with(Client(*[bulk(REFUSED)] * 30))
+    assert all(sink.create(documents("bad"))[0].refused for _ in range(30))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        item(400, "illegal_argument_exception", "pipeline with id [gone] does not exist"),
+        item(400, "a_type_that_nobody_knows_yet", "no"),
+        item(500, "ingest_processor_exception", "field [x] not present"),
+        item(200),
+    ],
+)
+def test_a_fault_of_the_index_is_told_with_the_index(
+    sink_with: Callable[[Client], Sink], fault: dict[str, Any]
+) -> None:
+    with pytest.raises(Unavailable, match=r"index login-events-2026\.03"):
+        sink_with(Client(bulk(fault))).create(documents("a"))
+
+
+def test_a_single_request_that_is_refused_for_an_unknown_reason_waits(sink_with: Callable[[Client], Sink]) -> None:
+    whole = api_error(400, "illegal_argument_exception", "request [/_bulk] contains unrecognized parameter")
+    with pytest.raises(Unavailable, match="unrecognized parameter"):
+        sink_with(Client(whole)).create(documents("a"))

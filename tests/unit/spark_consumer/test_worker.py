@@ -12,11 +12,11 @@ import pytest
 from login_common.elastic import Unavailable
 from login_common.settings import SettingsError
 from login_consumer import worker as worker_module
+from login_consumer.answers import CREATED, Item
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import Document, Stored, Topic
 from login_consumer.oversized import COLUMNS
 from login_consumer.settings import GeoIP, Settings
-from login_consumer.sink import CREATED, Item
 from login_consumer.worker import Worker
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet

@@ -85,10 +85,7 @@ def cause(error: Exception) -> str:
     # the transport's own str() leaves the cause out
     text = error.message if isinstance(error, TransportError) else str(error)
     if isinstance(error, ApiError):
-        body = error.body if isinstance(error.body, dict) else {}
-        details = body.get("error")
-        kind, reason = (details.get("type"), details.get("reason")) if isinstance(details, dict) else (None, details)
-        return status_cause(error.meta.status, str(kind or ""), str(reason or ""))
+        return status_cause(error.meta.status, *error_of(error))
     if isinstance(error, TlsError):
         return f"TLS with Elasticsearch failed: {text}; check ca_file and the names in the certificate"
     if isinstance(error, ConnectionTimeout):
@@ -100,6 +97,13 @@ def cause(error: Exception) -> str:
     if isinstance(error, NoConnection) and "refused" in text:
         return "Elasticsearch refuses the connection; is it running, and is elasticsearch.hosts right?"
     return f"Elasticsearch cannot be reached: {text}"
+
+
+def error_of(error: ApiError) -> tuple[str, str]:
+    """Return Elasticsearch's error type and reason; empty where a proxy or an older node gives none."""
+    details = error.body.get("error") if isinstance(error.body, dict) else None
+    kind, reason = (details.get("type"), details.get("reason")) if isinstance(details, dict) else (None, details)
+    return str(kind or ""), str(reason or "")
 
 
 def status_cause(status: int, kind: str, reason: str) -> str:

@@ -73,7 +73,7 @@ class BatchWriter:
             self.idle.set()
 
     def _until_written(self, frame: "DataFrame", batch: int) -> None:
-        outage = Outage("Elasticsearch", _LAST_DELAY_S)
+        outage = Outage("Elasticsearch", _LAST_DELAY_S, self._settings.waiting_file)
         delay = 0.0
         while not self._stopping.wait(delay):
             try:

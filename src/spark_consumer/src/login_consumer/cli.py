@@ -27,6 +27,7 @@ from login_consumer.backup import status as backup_status
 from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError, Locked
 from login_consumer.hops import HopFailed
+from login_consumer.outage import waits_for
 from login_consumer.rebuild import rebuild
 from login_consumer.restore import NEWEST, restore
 from login_consumer.retention import retention
@@ -158,7 +159,7 @@ def _check(settings: Settings, _: argparse.Namespace) -> int:
 def _status(settings: Settings, options: argparse.Namespace) -> int:
     # asked through Sink, as an index that was made just now does not answer yet
     told = Sink(settings.elasticsearch).ask(lambda client: stored(client, settings.kafka.topic))
-    told |= waiting(settings.kafka, told["last_batch"])
+    told |= waiting(settings.kafka, told["last_batch"]) | {"waits_for": waits_for(settings.waiting_file)}
     print(json.dumps(told, indent=1) if options.json else "\n".join(as_text(told)))
     return 0
 

@@ -14,8 +14,9 @@ from login_common.elastic import Unavailable
 from login_common.times import iso
 from login_formats.wrapper import Headers
 
+from login_consumer.answers import Item
 from login_consumer.dead_letters import SENDING, SENT, Found, Letter, read
-from login_consumer.sink import Item, Sink
+from login_consumer.sink import Sink
 
 # A value above the topic's limit makes the client fail others along with it. So a batch stays below the usual
 # limit of 1 MiB, and a value that alone is larger goes alone.

@@ -158,6 +158,11 @@ class Settings(_Section):
         """What Prometheus is told, beside `ready_file`."""
         return self.ready_file.with_name(exposition.FILE)
 
+    @property
+    def waiting_file(self) -> Path:
+        """What a batch waits for, beside `ready_file`; it is there only while one waits."""
+        return self.ready_file.with_name("waiting.json")
+
     def for_workers(self) -> Self:
         """Return what Spark's Python workers get, which may run as another user on another host: with the API key
         itself, read anew from its file, and no way to any other secret. Raises SettingsError.

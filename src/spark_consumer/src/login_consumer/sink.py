@@ -1,88 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bulk requests whose every item is accounted for: taken, met already, refused, or asked again."""
+"""Bulk requests whose every item is accounted for: taken, met already, or asked again; `answers` says which."""
 
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from elasticsearch import ApiError, AuthenticationException
-from login_common.elastic import BUSY, FAILURES, Client, Unavailable, cause, connect, status_cause
+from login_common.elastic import BUSY, FAILURES, Client, Unavailable, cause, connect, error_of, status_cause
 
+from login_consumer.answers import BULK_FILTER, Innocent, Item, index_of, read_items
 from login_consumer.documents import STORED_FIELDS, Document, Stored
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 
 T = TypeVar("T")
 
-_BULK_FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.1, 10.0
-
-# Statuses of 400 that speak of the index or the cluster: an operator can cure them, the document is innocent.
-_NOT_THE_DOCUMENT = frozenset(
-    {
-        "cluster_block_exception",
-        "index_closed_exception",
-        "index_not_found_exception",
-        "invalid_index_name_exception",
-        "no_shard_available_action_exception",
-        "security_exception",
-        "validation_exception",  # such as: too many shards in the cluster
-    }
-)
-
-
-class Item(NamedTuple):
-    """Elasticsearch's answer for one document."""
-
-    status: int
-    kind: str = ""
-    reason: str = ""
-
-    @property
-    def taken(self) -> bool:
-        """Whether the document, or the update of it, is in."""
-        return self.status in (200, 201)
-
-    @property
-    def exists(self) -> bool:
-        """Whether a document with this id was there before."""
-        return self.status == 409
-
-    @property
-    def refused(self) -> bool:
-        """Whether it is the document's own fault, so that asking again is vain."""
-        return self.status in (400, 413) and self.kind not in _NOT_THE_DOCUMENT
-
-    @property
-    def passes(self) -> bool:
-        """Whether the trouble passes by itself, so that asking again soon is worth while."""
-        # 409: another writer of the document was quicker. A block waits for an operator, also one told as 429.
-        return self.status in BUSY | {409} and "cluster_block" not in self.kind
-
-
-CREATED = Item(201)
-
-
-def read_items(answer: dict[str, Any], count: int) -> list[Item]:
-    """Return the items of a bulk answer (filtered by `_BULK_FILTER`) to `count` actions.
-
-    Raises ValueError if it does not hold one item for each action.
-    """
-    if answer.get("errors") is False:
-        return [CREATED] * count
-    items = [_item(next(iter(item.values()))) for item in answer.get("items", ())]
-    if len(items) != count:
-        raise ValueError(f"Elasticsearch answered {len(items)} items to {count} actions")
-    return items
-
-
-def _item(fields: dict[str, Any]) -> Item:
-    error = fields.get("error")
-    if not error:
-        return Item(fields["status"])
-    deeper = error.get("caused_by", {}).get("reason")
-    reason = f"{error.get('reason', '')}: {deeper}" if deeper else error.get("reason", "")
-    return Item(fields["status"], error.get("type", ""), reason)
 
 
 def none_refused(items: Iterable[Item], what: str) -> None:
@@ -113,6 +46,7 @@ class Sink:
     def __init__(self, settings: ElasticsearchSettings) -> None:
         self._settings = settings
         self._client: Client | None = None
+        self._innocent = Innocent()
 
     def create(self, documents: Sequence[Document]) -> list[Item]:
         """Create `documents`; return for each an item that is taken, exists or refused.
@@ -137,14 +71,18 @@ class Sink:
 
         def attempt() -> str:
             open_ = [index for index in range(len(lines)) if index not in answers]
+            sent = [lines[index] for index in open_]
+            items = self._send(sent)
+            if fault := self._innocent.fault(sent, items):
+                raise Unavailable(fault)
             why = ""
-            for index, item in zip(open_, self._send([lines[index] for index in open_]), strict=True):
+            for index, item in zip(open_, items, strict=True):
                 if item.taken or item.refused or (item.exists and conflict_is_answer):
                     answers[index] = item
                 elif item.passes:
                     why = status_cause(*item)
                 else:
-                    raise Unavailable(status_cause(*item))
+                    raise Unavailable(f"{status_cause(*item)} (index {index_of(lines[index])})")
             return why
 
         self._repeat(attempt)
@@ -153,13 +91,13 @@ class Sink:
     def _send(self, lines: Sequence[bytes]) -> list[Item]:
         body: Any = b"".join(lines)  # the client passes bytes on as they are; its signature says otherwise
         try:
-            answer = self.client().bulk(operations=body, filter_path=_BULK_FILTER)
+            answer = self.client().bulk(operations=body, filter_path=BULK_FILTER)
         except ApiError as error:
             # 413: too large for Elasticsearch or a proxy before it; 400: one action spoils the whole request
             if error.meta.status not in (400, 413):
                 raise
             if len(lines) == 1:
-                return [Item(error.meta.status, "request_refused", cause(error))]
+                return [Item(error.meta.status, *error_of(error))]
             half = len(lines) // 2
             return self._send(lines[:half]) + self._send(lines[half:])
         return read_items(answer.body, len(lines))
