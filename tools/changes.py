@@ -38,6 +38,8 @@ def changes(run: Run) -> dict[str, list[str]]:
     for host, task, result in _results(run):
         if result.get("changed"):
             items = [str(each["_ansible_item_label"]) for each in result.get("results", []) if each.get("changed")]
+            # The modules of this project tell each change in a line.
+            items = items or [str(line) for line in result.get("changes", [])]
             found.setdefault(host, []).append(f"{task}: {', '.join(items)}" if items else task)
     return found
 

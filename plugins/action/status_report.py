@@ -94,7 +94,7 @@ def _of_producer(producer: dict[str, Any], now: float) -> Iterator[str]:
     if age > STALE_S:
         yield f"{name} has not told its status for {age:.0f} s: journalctl -u {name}"
     elif producer["unreachable_since"]:
-        yield f"{name} cannot reach Kafka since {producer['unreachable_since']}: {producer['last_error']}"
+        yield f"{name} brings nothing to Kafka since {producer['unreachable_since']}: {producer['last_error']}"
 
 
 def _of_elasticsearch(told: dict[str, Any]) -> Iterator[str]:

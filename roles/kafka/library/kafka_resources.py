@@ -74,6 +74,9 @@ rejected: {description: 'Whether it failed because a password was changed elsewh
 """
 
 
+IN_SYNC = "min.insync.replicas"
+
+
 def topic_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
     """Create missing topics, add partitions, set configs; returns one line for each change."""
     changes = []
@@ -95,13 +98,18 @@ def topic_changes(client: Any, wanted: list[dict], check: bool) -> list[str]:
                     wait_for_metadata=True,
                 )
             continue
-        present = len(client.describe_topics([name])[0]["partitions"])
+        partitions = client.describe_topics([name])[0]["partitions"]
+        present = len(partitions)
         if present > topic["partitions"]:
             raise ValueError(f"topic {name} has {present} partitions; Kafka cannot lower that to {topic['partitions']}")
         if present < topic["partitions"]:
             changes.append(f"topic {name}: partitions {present} -> {topic['partitions']}")
             if not check:
                 client.create_partitions({name: topic["partitions"]})
+        # A topic that has not got its copies yet would take nothing: rebalance_kafka.yml brings them.
+        copies = min(len(each["replica_nodes"]) for each in partitions)
+        if IN_SYNC in config:
+            config[IN_SYNC] = str(min(int(config[IN_SYNC]), max(copies - 1, 1)))
         resource = ConfigResource(ConfigResourceType.TOPIC, name)
         stored = client.describe_configs([resource], config_filter="all")["topic"][name]
         differing = {k: v for k, v in config.items() if stored.get(k, {}).get("value") != v}

@@ -9,13 +9,19 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+from kafka.errors import (
+    InvalidRecordError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+)
 from kafka.future import Future
 from login_producer.connection import UnreachableError
 from login_producer.counters import Counters
 from login_producer.delivery import Delivery
 from login_producer.settings import DeliverySettings
 from login_producer.sources import Event
+from login_producer.sources.cutting import MAX_RECORD
 from login_producer.sources.progress import Receipt
 
 
@@ -26,7 +32,7 @@ class Client:
         self.sends: list[tuple[bytes, int, Any]] = []
         self.headers: list[Any] = []
         self.closed = False
-        self.max_size = 1000
+        self.max_size = MAX_RECORD + 1000
         self.partitions = {2, 0, 1}
 
     def partitions_for(self, topic: str) -> set[int]:
@@ -138,7 +144,7 @@ def test_events_without_a_key_go_to_all_partitions_many_at_a_time(bench: Bench) 
 
 def test_receipts_are_signed_for_what_need_not_be_read_again(bench: Bench) -> None:
     receipts = [Receipt() for _ in range(3)]
-    for size, receipt in zip((10, 2000, 10), receipts, strict=True):
+    for size, receipt in zip((10, MAX_RECORD + 2000, 10), receipts, strict=True):
         bench.delivery.send(Event("e", None, b"x" * size, None, receipt))
     bench.client.settle(1)
     bench.poll()
@@ -257,26 +263,52 @@ def test_a_stop_delivers_with_the_new_password(bench: Bench, monkeypatch: pytest
 
 def test_too_large_for_the_client_is_counted_and_passed_over(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.send(1)
-    bench.send(2, size=2000)
+    bench.send(2, size=MAX_RECORD + 2000)
     bench.send(3)
     bench.client.settle(2)
     bench.poll()
     assert (bench.counters.acked, dict(bench.counters.failed)) == (2, {"too_large": 1})
-    assert "event e-2 of 2000 bytes" in caplog.text
+    assert f"event e-2 of {MAX_RECORD + 2000} bytes" in caplog.text
     assert "2222" not in caplog.text
 
 
 def test_too_large_for_the_topic_costs_no_other_event(bench: Bench) -> None:
     bench.send(1, 2)
-    bench.send(3, size=900)
+    bench.send(3, size=MAX_RECORD + 1)
     bench.send(4)
-    bench.client.settle(4, MessageSizeTooLargeError("the client fails all with the same error"))
+    for _ in range(4):  # the client fails all with the same error
+        bench.client.settle(1, MessageSizeTooLargeError())
     bench.poll()
     bench.poll(after=5)
     assert sorted(value[:1] for value, _, _ in bench.client.sends) == [b"1", b"2", b"4"]
     bench.client.settle(3)
     bench.poll()
     assert (bench.counters.acked, dict(bench.counters.failed)) == (3, {"too_large": 1})
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (MessageSizeTooLargeError(), "is its max.message.bytes lowered? run site.yml"),
+        (InvalidRecordError(), "is its cleanup.policy compact? run site.yml"),
+        (TopicAuthorizationFailedError("login-events"), "the user may not write to the topic; run site.yml"),
+    ],
+)
+def test_what_the_topic_refuses_is_kept_and_told(
+    error: Exception, cause: str, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.send(1, size=MAX_RECORD // 2)
+    bench.send(2, 3)
+    for _ in range(10):
+        bench.client.settle(3, error)
+        bench.poll(after=6)
+    assert (bench.delivery.unacknowledged, bench.counters.failed.total()) == (3, 0)
+    assert "Kafka refuses events since" in caplog.text
+    assert "Kafka unreachable" not in caplog.text
+    assert cause in str(bench.delivery.last_error)
+    bench.client.settle(3)
+    bench.poll()
+    assert (bench.counters.acked, bench.delivery.unreachable_since) == (3, None)
 
 
 def test_unreachable_backs_off_warns_once_a_minute_and_recovers(caplog: pytest.LogCaptureFixture) -> None:

@@ -47,6 +47,13 @@ def test_hosts_that_differ_are_named_with_what_would_change(shown: Any) -> None:
     ]
 
 
+def test_what_a_module_tells_line_by_line_is_shown() -> None:
+    result = {"changed": True, "changes": ["topic logins: cleanup.policy compact -> delete"]}
+    told = changes.read(run(("kafka : make topics", {"one": result})))
+    assert told is not None
+    assert changes.changes(told) == {"one": ["kafka : make topics: topic logins: cleanup.policy compact -> delete"]}
+
+
 def test_nothing_to_change(shown: Any) -> None:
     assert shown(run(("a", {"one": {"changed": False}}))) == (0, "nothing would change\n", "")
 

@@ -73,7 +73,7 @@ def _status(options: argparse.Namespace) -> int:
     }
     print("source " + ", ".join(f"{name} {value}" for name, value in source.items()))
     if current["unreachable_since"]:
-        print(f"Kafka unreachable since {current['unreachable_since']}: {current['last_error']}")
+        print(f"Kafka takes no events since {current['unreachable_since']}: {current['last_error']}")
     return 0
 
 

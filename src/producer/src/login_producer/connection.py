@@ -18,11 +18,14 @@ from login_common.network import NetworkFault, handshake, host_and_port
 from login_common.settings import KafkaSettings, SettingsError
 
 from login_producer.settings import DeliverySettings
+from login_producer.sources.cutting import MAX_RECORD
 
 _BOOTSTRAP_TIMEOUT_MS = 10_000
 _METADATA_TIMEOUT_MS = 5_000
 _RECONNECT_MAX_MS = 5_000
 _RECENT_S = 60.0
+# As the topic's max.message.bytes in roles/kafka/vars: a record of the largest size, with its key and headers
+_MAX_REQUEST = MAX_RECORD + 64 * 1024
 
 
 class UnreachableError(Exception):
@@ -65,6 +68,7 @@ class Connection:
                 compression_type="lz4",
                 linger_ms=self._delivery.linger_ms,
                 batch_size=self._delivery.batch_size,
+                max_request_size=_MAX_REQUEST,
                 delivery_timeout_ms=round(self._delivery.timeout_s * 1000),
                 bootstrap_timeout_ms=_BOOTSTRAP_TIMEOUT_MS,
                 max_block_ms=_METADATA_TIMEOUT_MS,

@@ -17,8 +17,10 @@ from login_common.kafka_producer import close_now
 
 from login_producer.connection import UnreachableError
 from login_producer.counters import Counters
+from login_producer.refusals import refusal
 from login_producer.settings import DeliverySettings
 from login_producer.sources import Event
+from login_producer.sources.cutting import MAX_RECORD
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ class Delivery:
         self._pending: deque[tuple[Any, Event]] = deque()  # (future, event), in order of sending
         self._returned: deque[Event] = deque()  # given back by the client, to be sent anew
         self._too_large: list[Event] = []  # given back as too large, perhaps without cause
+        self._refused = False  # Kafka answers, and takes nothing
         self._retire = False  # the client takes nothing more and is replaced once all is settled
         self._backoff, self._next_try = _FIRST_BACKOFF_S, 0.0
         self._last_progress = clock()
@@ -189,15 +192,18 @@ class Delivery:
             self._last_progress = self._clock()
         if acked and not self._retire:
             self._backoff = _FIRST_BACKOFF_S
+            self._refused = False
             self._reachable()
 
     def _give_back(self, event: Event, error: BaseException) -> None:
-        if isinstance(error, MessageSizeTooLargeError):
+        if isinstance(error, MessageSizeTooLargeError) and len(event.value) > MAX_RECORD:
             self._too_large.append(event)
         else:
             self._returned.append(event)
+            refused = refusal(error)
             timed_out = isinstance(error, KafkaTimeoutError)
-            self.last_error = "no acknowledgement within delivery.timeout_s" if timed_out else str(error)
+            self.last_error = refused or ("no acknowledgement within delivery.timeout_s" if timed_out else str(error))
+            self._refused = refused is not None
         # A failed batch can leave an idempotent client unusable for good, and it does not tell.
         self._retire = True
 
@@ -216,8 +222,8 @@ class Delivery:
         self._returned.extend(event for _, event in self._pending)
         self._pending.clear()
         if self._too_large:
-            # One event above the topic's limit makes the client fail all others with the same error.
-            # The largest is certainly above it; the others get another try.
+            # One event above the topic's limit makes the client fail all others with the same error. The largest is
+            # certainly above it; the others get another try. What is below the product's own limit is always kept.
             largest = max(self._too_large, key=lambda event: len(event.value))
             self._too_large.remove(largest)
             self._reject(largest, "too_large", "larger than the topic takes (max.message.bytes)")
@@ -244,6 +250,7 @@ class Delivery:
         try:
             self._producer = self._connection.open()
         except UnreachableError as error:
+            self._refused = False
             self._warn_unreachable(str(error))
             self._postpone()
             return
@@ -280,12 +287,8 @@ class Delivery:
         self._next_warning = self._clock() + _WARN_EVERY_S
         self.last_error = self._warned_cause = cause
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.unreachable_since))
-        log.warning(
-            "Kafka unreachable since %s, %d events waiting, likely cause: %s",
-            since,
-            self.unacknowledged,
-            cause,
-        )
+        what = "refuses events" if self._refused else "unreachable"
+        log.warning("Kafka %s since %s, %d events waiting, likely cause: %s", what, since, self.unacknowledged, cause)
 
     def _reachable(self) -> None:
         if self.unreachable_since is None:
