@@ -116,6 +116,7 @@ def _of_consumer(told: dict[str, Any], limits: Limits, runs_since_s: float) -> I
         return
     if told["kafka_fault"]:
         yield f"the consumer's way to Kafka: {told['kafka_fault']}"
+    yield from told.get("deviations", ())
     if waits := told.get("waits_for"):
         yield f"the consumer waits for {waits['service']} since {waits['since']}: {waits['cause']}"
     batch, waiting = told["last_batch"], told["not_read_yet"]

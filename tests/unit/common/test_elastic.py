@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from elastic_errors import FULL_DISK, api_error
 from elastic_transport import ConnectionError
-from login_common.elastic import cause, connect, status_cause
+from login_common.elastic import cause, connect, error_of, status_cause
 from login_common.settings import ElasticsearchSettings, SettingsError
 
 
@@ -21,6 +21,23 @@ from login_common.settings import ElasticsearchSettings, SettingsError
 )
 def test_cause_names_fault_and_remedy(error: Exception, text: str) -> None:
     assert text in cause(error)
+
+
+def test_a_search_that_fails_names_index_and_field() -> None:
+    error = api_error(400, "search_phase_execution_exception", "all shards failed")
+    deeper = {"type": "illegal_argument_exception", "reason": "Fielddata is disabled on [event.outcome]"}
+    error.body["error"]["failed_shards"] = [{"shard": 0, "index": "login-events-2026.04", "reason": deeper}]
+    told = cause(error)
+    assert "index login-events-2026.04: Fielddata is disabled on [event.outcome]" in told
+    assert "all shards failed" not in told
+
+
+def test_an_error_without_details_is_told_as_it_is() -> None:
+    error = api_error(413)
+    error.body = "<html>too large</html>"
+    assert error_of(error) == ("", "")
+    error.body = {"error": "no handler"}
+    assert error_of(error) == ("", "no handler")
 
 
 def test_a_full_disk_is_not_told_as_too_many_requests() -> None:

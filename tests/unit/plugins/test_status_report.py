@@ -107,6 +107,10 @@ def test_all_is_well() -> None:
         (lambda h: h["consumer"].update(fault="no answer"), "login-consumer status fails: no answer"),
         (lambda h: h["consumer"].update(kafka_fault="refused"), "the consumer's way to Kafka: refused"),
         (
+            lambda h: h["consumer"].update(deviations=["Kafka: the topic's settings: cleanup.policy is compact"]),
+            "Kafka: the topic's settings: cleanup.policy is compact",
+        ),
+        (
             lambda h: h["consumer"].update(waits_for={"service": "Elasticsearch", "since": "then", "cause": "refused"}),
             "the consumer waits for Elasticsearch since then: refused",
         ),

@@ -100,10 +100,20 @@ def cause(error: Exception) -> str:
 
 
 def error_of(error: ApiError) -> tuple[str, str]:
-    """Return Elasticsearch's error type and reason; empty where a proxy or an older node gives none."""
+    """Return Elasticsearch's error type and reason; empty where a proxy or an older node gives none.
+
+    Of a search the reason is that of the first index that fails: "all shards failed" names neither it nor its field.
+    """
     details = error.body.get("error") if isinstance(error.body, dict) else None
-    kind, reason = (details.get("type"), details.get("reason")) if isinstance(details, dict) else (None, details)
-    return str(kind or ""), str(reason or "")
+    if not isinstance(details, dict):
+        return "", str(details or "")
+    kind, reason = str(details.get("type") or ""), str(details.get("reason") or "")
+    failed = [each for each in details.get("failed_shards") or () if each.get("index")]
+    if not failed:
+        return kind, reason
+    indices = sorted({each["index"] for each in failed})
+    deeper = failed[0].get("reason") or {}
+    return str(deeper.get("type") or kind), f"index {', '.join(indices)}: {deeper.get('reason') or reason}"
 
 
 def status_cause(status: int, kind: str, reason: str) -> str:

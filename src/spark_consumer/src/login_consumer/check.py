@@ -22,6 +22,7 @@ from login_consumer.cluster import master_hops, need_executors
 from login_consumer.documents import EVENTS, Document, Origin, Topic, event_document
 from login_consumer.hops import Hop, HopFailed, network_hops
 from login_consumer.kafka_side import kafka_hops, lasting_cause, topic_ends
+from login_consumer.promise import promise_hops
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import SparkFailed, kafka_options, session
@@ -42,7 +43,9 @@ def check(settings: Settings, tell: Callable[[str], None]) -> bool:
     try:
         # Kafka and Elasticsearch are told in any case; Spark only if both are there, as it needs both
         there = [_walk(kafka_hops(settings.kafka), tell), _walk(probe.elasticsearch_hops(), tell)]
-        return all(there) and _walk(probe.spark_hops(), tell)
+        # Each by itself, whatever became of the others
+        kept = [_walk([hop], tell) for hop in promise_hops(settings)]
+        return all(there) and _walk(probe.spark_hops(), tell) and all(kept)
     finally:
         probe.stop_spark()
         probe.remove_index()

@@ -28,6 +28,7 @@ from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError, Locked
 from login_consumer.hops import HopFailed
 from login_consumer.outage import waits_for
+from login_consumer.promise import deviations, promise_hops
 from login_consumer.rebuild import rebuild
 from login_consumer.restore import NEWEST, restore
 from login_consumer.retention import retention
@@ -90,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "check", help="try each hop to Kafka, Spark and Elasticsearch; leaves nothing behind"
     ).set_defaults(command=_check)
+    commands.add_parser(
+        "promise", help="compare Kafka's topic, index templates, indices and the API key with what the playbook made"
+    ).set_defaults(command=_promise)
     status_parser = commands.add_parser("status", help="show totals, the last batch, and what it has not read yet")
     status_parser.add_argument("--json", action="store_true", help="as one JSON object")
     status_parser.set_defaults(command=_status)
@@ -160,8 +164,17 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
     # asked through Sink, as an index that was made just now does not answer yet
     told = Sink(settings.elasticsearch).ask(lambda client: stored(client, settings.kafka.topic))
     told |= waiting(settings.kafka, told["last_batch"]) | {"waits_for": waits_for(settings.waiting_file)}
+    told["deviations"] = deviations(promise_hops(settings))
     print(json.dumps(told, indent=1) if options.json else "\n".join(as_text(told)))
     return 0
+
+
+def _promise(settings: Settings, options: argparse.Namespace) -> int:
+    unanswered: list[str] = []
+    found = deviations(promise_hops(settings), unanswered.append)
+    for line in found + unanswered:
+        print(line, file=sys.stderr)
+    return 3 if found else 4 if unanswered else 0
 
 
 def _audit(settings: Settings, options: argparse.Namespace) -> int:

@@ -4,8 +4,10 @@
 import base64
 import re
 import uuid
+from typing import NamedTuple
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import AuthorizationError, KafkaError
 from login_common.network import host_and_port
 from login_common.settings import SettingsError
@@ -112,6 +114,35 @@ def topic_state(kafka: Kafka) -> TopicState:
         {place.partition: offset for place, offset in first.items()},
         {place.partition: offset for place, offset in ends.items()},
     )
+
+
+class TopicSettings(NamedTuple):
+    """The topic's settings as they hold, and how many copies each of its partitions has at least."""
+
+    config: dict[str, str | None]
+    copies: int
+
+
+def topic_settings(kafka: Kafka) -> TopicSettings:
+    """Return how the topic is set up. Raises HopFailed."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, kafka.topic)
+    try:
+        admin = KafkaAdminClient(**kafka.client_config(), bootstrap_timeout_ms=_CLIENT["bootstrap_timeout_ms"])
+        try:
+            told = admin.describe_configs([resource], config_filter="all")["topic"][kafka.topic]
+            (described,) = admin.describe_topics([kafka.topic])
+        finally:
+            admin.close()
+    except SettingsError as error:
+        raise HopFailed(str(error)) from None
+    except AuthorizationError:
+        raise HopFailed(
+            f"user {kafka.username} may not see the settings of topic {kafka.topic}; grant DescribeConfigs"
+        ) from None
+    except KafkaError as error:
+        raise HopFailed(f"Kafka does not tell the settings of {kafka.topic}: {type(error).__name__}") from None
+    copies = min(len(each["replica_nodes"]) for each in described["partitions"])
+    return TopicSettings({name: each["value"] for name, each in told.items()}, copies)
 
 
 def _topic_id(kafka: Kafka) -> str:

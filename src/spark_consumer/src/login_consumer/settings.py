@@ -145,6 +145,8 @@ class Settings(_Section):
     spark: Spark = Spark()
     replay: Replay | None = None
     """Without it nothing can be replayed; the consumer itself does not need it."""
+    promise_file: Path | None = None
+    """What the playbook has made in Kafka and Elasticsearch; without it, deviations are not looked for."""
     refresh: Literal["batch", "none"] = "batch"
     """batch: make each batch visible at once; none: leave it to the index's refresh_interval."""
     checkpoint_dir: Path = STATE_DIR / "checkpoint"

@@ -80,6 +80,7 @@ def as_text(told: dict[str, Any]) -> Iterator[str]:
         + (f" ({reasons})" if reasons else "")
     )
     yield f"not read yet  {told['kafka_fault'] or told['not_read_yet']}"
+    yield from (f"deviates      {each}" for each in told.get("deviations", ()))
     if waits := told.get("waits_for"):
         yield f"waits for     {waits['service']} since {waits['since']}: {waits['cause']}"
     batch = told["last_batch"]
