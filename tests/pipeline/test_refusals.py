@@ -255,6 +255,8 @@ def test_readers_only_read(method: str, path: str, body: Any, as_reader: Elastic
         ("PUT", "/other/_doc/1", {"a": 1}),
         ("DELETE", "/login-events-1970.01", None),
         ("DELETE", "/{events}/_doc/no-such-event", None),
+        ("PUT", "/{events}/_doc/no-such-event", {"a": 1}),  # the mapping would refuse it
+        ("POST", "/{events}/_update/no-such-event", {"doc": {"a": 1}}),
         ("POST", "/login-events-1970.01/_delete_by_query", {"query": {"match_all": {}}}),
         ("PUT", "/login-events-1970.01/_settings", {"index.number_of_replicas": 0}),
         ("PUT", "/_index_template/login-events", {"index_patterns": ["login-events-*"]}),

@@ -29,8 +29,11 @@ _IN_SYNC = "min.insync.replicas"
 _PIPELINES = ("default_pipeline", "final_pipeline")
 _SITE = "run site.yml, which puts it back"
 _MOST_TOLD = 5
-# Privileges on the indices of the four families that the consumer must not have
-_TOO_MUCH = ("delete_index", "manage")
+# Privileges that the consumer must not have
+_TOO_MUCH = [
+    {"names": [f"{family}-*" for family in FAMILIES], "privileges": ["delete_index", "manage"]},
+    {"names": [f"{EVENTS}-*"], "privileges": ["delete", "index"]},
+]
 
 
 class Deviates(HopFailed):
@@ -86,8 +89,7 @@ def promise_hops(settings: Settings) -> list[Hop]:
     def privileges() -> str:
         asked = {"index": [{"names": each["names"], "privileges": each["privileges"]} for each in wanted.privileges]}
         has = _answer(own, lambda client: client.security.has_privileges(**asked).body)  # type: ignore[arg-type]
-        much = [{"names": _all_families(), "privileges": list(_TOO_MUCH)}]
-        more = _answer(own, lambda client: client.security.has_privileges(index=much).body)
+        more = _answer(own, lambda client: client.security.has_privileges(index=_TOO_MUCH).body)
         _refuse(privilege_deviations(has, more))
         return "neither less nor more than it needs"
 
