@@ -7,7 +7,11 @@ Ansible starts a new Python for each task, and for each item of a loop: most of 
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import multiprocessing.util
+import os
+import signal
 from functools import cache
 from typing import Any
 
@@ -64,5 +68,23 @@ else:
         for loader in (filter_loader, test_loader):
             list(loader.all())
 
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def _end_with_the_run(_: Any) -> None:
+    """Let the process of a task end when the run is killed; on SIGTERM Ansible ends what it has started, too.
+
+    Otherwise it would wait for its result, and hold the socket whose end tells mitogen's process that the run is over: both,
+    and the Pythons that are kept by them, would stay.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = multiprocessing.parent_process()
+    if parent is None or parent.pid != os.getppid():  # killed before that
+        os._exit(1)
+
+
+# Only what multiprocessing starts, which are the processes of tasks.
+multiprocessing.util.register_after_fork(StrategyModule, _end_with_the_run)
 
 __all__ = ["StrategyModule"]
