@@ -19,3 +19,22 @@ def _imported(playbook: str) -> list[str]:
 @pytest.mark.parametrize("playbook", ["playbooks/restore.yml", "playbooks/upgrade.yml"])
 def test_what_is_site_yml_and_more_leaves_none_of_it_out(playbook: str) -> None:
     assert _imported("site.yml") and set(_imported("site.yml")) <= set(_imported(playbook))
+
+
+def _commands() -> list[str]:
+    """Return the playbooks whose first lines say how a user runs them, without those that change nothing."""
+    files = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
+    named = [file for file in files if "# ansible-playbook -i " in file.read_text()]
+    return [str(file.relative_to(ROOT)) for file in named if file.name != "status.yml"]
+
+
+@pytest.mark.parametrize("playbook", _commands())
+def test_what_changes_something_begins_with_the_lock(playbook: str) -> None:
+    assert _imported(playbook)[0] == "lock.yml"
+    first = yaml.safe_load((ROOT / playbook).read_text())[0]
+    assert Path(first["import_playbook"]).name == "lock.yml" and "when" not in first and "tags" not in first
+
+
+def test_no_other_playbook_is_a_command_of_its_own() -> None:
+    assert len(_commands()) == 9
+    assert yaml.safe_load((ROOT / "playbooks/lock.yml").read_text())[0]["tags"] == ["always"]
