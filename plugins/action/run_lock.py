@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Action plugin: keep other runs away from the state folder on the controller, then from the host.
+"""Action plugin: keep other runs away from the state folder on the controller, or from the host.
 
-Arguments: ``state_dir`` (the state folder), ``path`` (the host's lock file; by default the module's). Fails, and says whose run
-it is, if another run holds one of the locks. In check mode no lock is taken: it changes nothing.
+Arguments: ``state_dir`` (the state folder; without it the host), ``path`` (the host's lock file, if not the usual one).
+Fails, and says whose run it is, if another run holds the lock. In check mode none is taken: it changes nothing.
 """
 
 from __future__ import annotations
@@ -57,20 +57,22 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Take both locks; a host's own process may have taken the first one already, for the same run."""
+        """Take the lock. The same run may take it again."""
         super().run(tmp, task_vars)
         if self._task.check_mode:
-            return {"changed": False, "skipped": True, "msg": "a run in check mode changes nothing"}
+            return {"changed": False, "skipped": True, "skip_reason": "a run in check mode changes nothing"}
         run, args = this_run(), dict(self._task.args)
-        state = Path(args["state_dir"])
+        if "state_dir" not in args:
+            return self._lock_host(args | {"run": run}, task_vars)
+        path = Path(args["state_dir"]) / FILE
         try:
-            state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            holder = take(state / FILE, run, [run["process"]])
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            holder = take(path, run, [run["process"]])
         except OSError as error:
-            raise AnsibleActionFail(f"The lock {state / FILE} cannot be taken: {error.strerror}") from None
+            raise AnsibleActionFail(f"The lock {path} cannot be taken: {error.strerror}") from None
         if holder:
-            raise AnsibleActionFail(refusal(holder, f"{state / FILE} on this machine"))
-        return self._lock_host(args | {"run": run}, task_vars)
+            raise AnsibleActionFail(refusal(holder, f"{path} on this machine"))
+        return {"changed": False}
 
     def _lock_host(self, args: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         result: dict[str, Any] = self._execute_module(module_args=args, task_vars=task_vars)
@@ -85,6 +87,6 @@ class ActionModule(ActionBase):
 
 
 def is_over(holder: Record) -> bool:
-    """Whether a run that holds a host was one of this machine, and has ended: its connection may live on for a while."""
+    """Whether a run that holds a host was of this machine, and has ended: its connection may live on for a while."""
     process, here = Process(*holder["process"]), find(os.getpid())
     return here is not None and (process.boot, process.namespace) == (here.boot, here.namespace) and not process.lives()

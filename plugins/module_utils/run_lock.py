@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lock that is held as long as a run of a playbook: a file which says whose run it is and which processes hold it.
 
-No process keeps the file open: those that Ansible starts for a task end with the task, and the one that lives as long as
-the run cannot be made to open a file whose name is known to a task. So the file names processes, and the lock is held
-while one of them lives. A run that was killed in whatever way, a controller or a host that was rebooted, leave a file
-that holds nobody off. The file's own flock(2) is held for a moment only, to read and to write it.
+It must end with the run, however that ends: kill -9, a reboot of either side. flock(2) does, but somebody has to keep
+the file open for as long as the run: tasks are done by processes that end with them, and ansible-playbook's own process
+runs no code of a task. So the file names processes, and the lock is held while one of them lives; flock(2) is for the
+moment in which the file is read and written.
 
-On the controller the process is that of ansible-playbook. On a host it is what lives as long as the connection: the
-Python that is kept for all tasks, and the ssh session (its sshd process). With Ansible's own strategy there is only the
-session, which ControlPersist in ansible.cfg lets live two minutes longer than the last task.
+On the controller that is the process of ansible-playbook. On a host it is what lives as long as the connection: the
+Python that is kept for all tasks (plugins/strategy), and the ssh session. With Ansible's own strategy there is the
+session alone, which ControlPersist in ansible.cfg keeps for two minutes after a task.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def find(pid: int) -> Process | None:
 
 
 def keepers(run: Process) -> list[Process]:
-    """Return what lives as long as a run's way to this process: itself, and the ssh session or, on the same machine, the run."""
+    """Return what lives as long as a run's connection: this process, and the ssh session or, if it is here, the run."""
     found = [process for process in [find(os.getpid())] if process]
     pid = os.getppid()
     while pid > 1 and (process := find(pid)):

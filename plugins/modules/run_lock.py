@@ -11,19 +11,19 @@ from ansible.module_utils.run_lock import Process, keepers, take
 
 DOCUMENTATION = r"""
 module: run_lock
-short_description: Keep other runs away from a host, and from the state folder on the controller
+short_description: Keep other runs away from a host, or from the state folder on the controller
 description:
-  - Fails if another run holds one of the two locks. They end with the run. In check mode nothing is done.
-  - The options but state_dir are given by the action plugin.
+  - Fails if another run holds the lock, which ends with the run. In check mode nothing is done.
+  - run and ended are given by the action plugin.
 options:
-  state_dir: {description: The folder on the controller that holds secrets and CA., type: path}
+  state_dir: {description: 'The folder of secrets and CA, to be locked instead of the host.', type: path}
   path: {description: The lock file., type: path, default: /run/login-pipeline.lock}
   run: {description: Whose run it is., type: dict}
   ended: {description: Processes of runs that are known to be over., type: list, elements: list, default: []}
 """
 
 RETURN = r"""
-holder: {description: 'The record of the run that holds the lock, empty if it was taken.', type: dict, returned: success}
+holder: {description: 'The run that holds the lock, empty if it was taken.', type: dict, returned: success}
 """
 
 

@@ -75,8 +75,8 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 def _end_with_the_run(_: Any) -> None:
     """Let the process of a task end when the run is killed; on SIGTERM Ansible ends what it has started, too.
 
-    Otherwise it would wait for its result, and hold the socket whose end tells mitogen's process that the run is over: both,
-    and the Pythons that are kept by them, would stay.
+    Otherwise it would go on, and hold the socket by whose end mitogen's process learns that the run is over: that
+    process and the Pythons that it keeps would stay as well.
     """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     parent = multiprocessing.parent_process()

@@ -71,6 +71,30 @@ def test_the_unit_deletes_old_indices_and_nothing_else(pipeline: Pipeline, elast
 
 
 @pytest.fixture
+def index_of_last_year(elastic: Elasticsearch) -> Iterator[str]:
+    """Give an index that is kept, and would not be if events were kept for a month."""
+    index = f"login-events-{datetime.now(UTC) - timedelta(days=300):%Y.%m}"
+    made = not elastic.indices.exists(index=index)
+    if made:
+        elastic.indices.create(index=index)
+    yield index
+    if made:
+        elastic.indices.delete(index=index)
+
+
+def test_who_lowers_the_retention_is_told_what_goes_before_it_does(
+    index_of_last_year: str, deployment: Deployment, elastic: Elasticsearch, host: Host
+) -> None:
+    settings = "/etc/login-consumer/retention/retention.toml"
+    before, in_use = there(elastic), host.check_output(f"cat {settings}")
+    run = deployment.deploy("--check", "--tags", "spark_consumer", "-e", "pipeline_retention_days=30")
+    assert run.returncode == 0, run.output
+    assert f"would delete {index_of_last_year}: " in run.text
+    assert "events_days: 30 instead of " in run.text and "login-retention runs next on " in run.text
+    assert (there(elastic), host.check_output(f"cat {settings}")) == (before, in_use)
+
+
+@pytest.fixture
 def event_of_an_old_month(
     deployment: Deployment, pipeline: Pipeline, elastic: Elasticsearch, kafka: Callable[[str], dict[str, Any]]
 ) -> Iterator[datetime]:

@@ -37,10 +37,10 @@ KEPT = sorted(
 )
 # Each source has a folder of its own; the tests of faults leave checkpoints that were kept aside
 MORE_KEPT = re.compile(r"/var/lib/(login-producer-|login-consumer/checkpoint\.2)")
-# Where a deployment leaves anything
+# Where a deployment leaves anything; the lock of runs stays until the next boot
 TRACES = r"""
 find /etc /opt /usr/local /usr/lib/sysusers.d /var/lib /var/log /var/cache /run \
-  '(' -path /run/log -o -path /run/systemd -o -path /run/user -o -path /var/lib/dpkg -o -path '/var/lib/*/data/*' \
+  '(' -path /run/login-pipeline.lock -o -path /run/log -o -path /run/systemd -o -path /run/user -o -path /var/lib/dpkg -o -path '/var/lib/*/data/*' \
   -o -path '/var/lib/login-*/*' ')' -prune -o '(' -iname '*kafka*' -o -iname '*elasticsearch*' -o -iname '*kibana*' \
   -o -name '*spark*' -o -name '*login-*' ')' -print
 find /var/lib/login-* /var/lib/kafka /var/lib/elasticsearch -maxdepth 1 2>/dev/null

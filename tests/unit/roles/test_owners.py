@@ -90,7 +90,7 @@ UNITS = {path: path.read_text() for path in sorted(ROOT.glob("roles/*/templates/
 
 
 def _writable() -> list[tuple[str, str, str]]:
-    """Return role, user and folder of all that services write to beside /run and the folder of backups, which hosts share."""
+    """Return role, user and folder of all that services write to, without /run and backups, which hosts share."""
     found = []
     for path, text in UNITS.items():
         user = re.search(r"^User=(.+)$", text, re.M)
@@ -107,8 +107,7 @@ def test_all_that_a_service_writes_to_is_looked_at(role: str, user: str, folder:
     tasks = "\n".join(path.read_text() for path in (ROOT / "roles" / role / "tasks").glob("*.yml"))
     told = re.findall(r"pipeline_owned:\n +user: (.+)\n +folders: ((?:.+\n)+)", tasks)
     assert [each for each, _ in told] == [user]
-    wanted = {"{{ elasticsearch_data_dir }}": "{{ elasticsearch_data_dir }}/data", "/var/lib/{{ name }}": "/var/lib/login-producer-"}
-    assert wanted.get(folder, folder) in told[0][1]
+    assert folder.replace("{{ name }}", "login-producer-") in told[0][1].replace("}}/data", "}}")
 
 
 def test_the_units_that_are_looked_at() -> None:

@@ -85,7 +85,9 @@ BOTH, THREE = {"kafka", "elasticsearch"}, {"kafka", "elasticsearch", "spark-mast
             pytest.param(part("producers", "consumers", tags=tag), set(), id=f"only {tag}")
             for tag in ("preflight", "install", "host", "pki")
         ],
-        pytest.param(part("producers", "consumers", tags="configure"), {"elasticsearch"}, id="the phase that configures"),
+        pytest.param(
+            part("producers", "consumers", tags="configure"), {"elasticsearch"}, id="the phase that configures"
+        ),
         pytest.param(part("consumers", tags="spark_consumer"), BOTH, id="the consumer"),
         pytest.param(part("consumers", tags="spark_consumer", others=ALL), THREE, id="the consumer of a cluster"),
         pytest.param(part("consumers", left_out=("kafka-1",)), {"kafka"}, id="the consumer without Kafka's host"),
@@ -108,9 +110,10 @@ def test_what_a_run_needs_and_does_not_start(host: Host, wanted: set[str]) -> No
 def test_one_look_takes_seconds(address: str) -> None:
     """An address that answers, one that refuses, and one that nothing comes from."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.create_server((address, 0), family=family) as listening, socket.create_server(("127.0.0.1", 0)) as other:
-        port, refused = listening.getsockname()[1], other.getsockname()[1]
-        other.close()
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        refused = closed.getsockname()[1]
+    with socket.create_server((address, 0), family=family) as listening:
+        port = listening.getsockname()[1]
         there = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         brokers = f"{there},127.0.0.1:{refused},192.0.2.77:9092,broker.nowhere.invalid:9092"
         preflight = Preflight(part("producers", tags="producer", pipeline_kafka_bootstrap_servers=brokers))
