@@ -2,12 +2,14 @@
 """The command line: options over the file, exit codes, no traces."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 from login_producer import service
 from login_producer.cli import main
 from login_producer.settings import ProducerSettings
+from login_producer.sources import SourceError
 
 SETTINGS = """
 [kafka]
@@ -139,3 +141,42 @@ def test_status_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.splitlines()[-2:] == [
         "failed 1 {'too_large': 1}", "source type file, lag bytes 8, more files 0",
     ]  # fmt: skip
+
+
+class Stop:
+    """A stop request that has come, or not."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.received = number, bool(number)
+
+
+@pytest.mark.parametrize(
+    ("number", "whole", "code"),
+    [
+        (0, True, 0),  # the source has ended
+        (0, False, 1),
+        (signal.SIGTERM, True, 143),
+        (signal.SIGINT, True, 130),
+        (signal.SIGHUP, True, 129),
+        (signal.SIGTERM, False, 1),  # events were not delivered
+    ],
+)
+def test_the_exit_code_tells_an_end_of_the_source_from_a_stop(
+    number: int, whole: bool, code: int, settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the first is no reason to start again."""
+    monkeypatch.setattr(service, "StopRequest", lambda: Stop(number))
+    monkeypatch.setattr(service, "run", lambda *_: whole)
+    assert main(["run", "--settings", str(settings_file)]) == code
+
+
+def test_a_source_that_cannot_be_read_now_is_tried_again(
+    settings_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> bool:
+        raise SourceError("journalctl ends again and again")
+
+    monkeypatch.setattr(service, "StopRequest", lambda: Stop(0))
+    monkeypatch.setattr(service, "run", fails)
+    assert main(["run", "--settings", str(settings_file)]) == 1
+    assert "journalctl ends again and again" in capfd.readouterr().err

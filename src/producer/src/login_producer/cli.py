@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `login-producer`. Exit codes: 0 done, 1 failed, 2 settings or arguments cannot be used."""
+"""The command `login-producer`.
+
+Exit codes: 0 done; 1 failed; 2 wrong settings or arguments; 128 and the number of the signal that stopped `run`.
+The unit is not started again after 0 and 2.
+"""
 
 import argparse
 import json
@@ -56,7 +60,14 @@ def _run(options: argparse.Namespace) -> int:
     settings.kafka.client_config()  # a missing password or CA file is an error now, not an outage later
     logs.configure(settings.log_level)
     log.info("login-producer %s starts with %s", __version__, json.dumps(describe(settings)))
-    return 0 if service.run(settings, stop) else 1
+    try:
+        whole = service.run(settings, stop)
+    except (
+        SourceError
+    ) as error:  # a journal that fails, a folder that is not mounted: it may be there at the next start
+        log.error("%s", error)
+        return 1
+    return 128 + stop.number if whole and stop.received else int(not whole)
 
 
 def _status(options: argparse.Namespace) -> int:

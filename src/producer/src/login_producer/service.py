@@ -16,29 +16,36 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 500  # events between two looks at acknowledgements and signals
 _IDLE_S = 0.01
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StopRequest:
-    """Receives SIGTERM and SIGINT where the program asks for them, so that no handler runs in between.
+    """Receives SIGTERM, SIGINT and SIGHUP where the program asks for them, so that no handler runs in between.
 
     Create it before any thread is started: they inherit the blocked signals.
     """
 
     def __init__(self) -> None:
-        self.received = False
+        self.number = 0
+        """Of the signal that has come, 0 for none."""
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        # what nohup ignores is to stay ignored: a blocked signal would wait all the same
+        self._signals = [each for each in _SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
+
+    @property
+    def received(self) -> bool:
+        """Whether a stop request has come."""
+        return bool(self.number)
 
     def wait(self, seconds: float) -> bool:
         """Wait for a stop request, no longer than this; return whether one has come."""
         if not self.received:
             # Not sigtimedwait: interrupted until its time is up, as by SIGCONT, CPython takes that for a signal.
             time.sleep(seconds)
-            if not signal.sigpending().isdisjoint(_SIGNALS):
-                signal.sigwait(_SIGNALS)
-                self.received = True
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # a second one ends the process at once
+            if not signal.sigpending().isdisjoint(self._signals):
+                self.number = signal.sigwait(self._signals)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, self._signals)  # a second one ends the process at once
         return self.received
 
 

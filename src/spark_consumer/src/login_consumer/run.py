@@ -44,13 +44,13 @@ class QueryFailed(Exception):
 
 
 def run(settings: Settings) -> None:
-    """Consume until SIGTERM or SIGINT. Outages of Kafka and Elasticsearch are waited out.
+    """Consume until SIGTERM, SIGINT or SIGHUP. Outages of Kafka and Elasticsearch are waited out.
 
     Raises SettingsError, CheckpointError, SparkFailed or QueryFailed, each with a text for the operator.
     """
     settings.geoip.open()  # a file that cannot be read is an error now, not one of the first batch
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
     with checkpoint.locked(settings.checkpoint_dir):
         try:
