@@ -150,3 +150,29 @@ def test_counts_that_do_not_add_up_stop_everything(
     with pytest.raises(ArithmeticError, match="3 records were read"):
         writer()(Frame(counts), 3)  # type: ignore[arg-type]
     assert put == []
+
+
+@pytest.mark.usefixtures("put")
+@pytest.mark.parametrize(("took", "rest"), [(0.05, 0.15), (0.2, 0.0), (7.0, 0.0)])
+def test_the_next_batch_waits_for_the_rest_of_the_trigger(
+    took: float, rest: float, writer: Callable[[], BatchWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a duration, once the batch is written: a clock that is set back changes nothing."""
+    made, now, waits = writer(), [100.0], []
+
+    class Slow(Frame):
+        def collect(self) -> list[Any]:
+            now[0] += took
+            return super().collect()
+
+    monkeypatch.setattr(batch_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(made._stopping, "wait", lambda seconds: waits.append((seconds, made.idle.is_set())))
+    made(Slow(two_events()), 3)  # type: ignore[arg-type]
+    assert waits == [(0.0, False), (pytest.approx(rest), True)]
+    assert made.begun == 1
+
+
+def test_what_no_batch_has_read_is_counted(writer: Callable[[], BatchWriter]) -> None:
+    """Of a partition that is new, all."""
+    assert writer().waiting({0: 15, 1: 3}) == 5 + 3
+    assert writer().waiting({0: 9}) == 0

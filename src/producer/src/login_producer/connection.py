@@ -147,11 +147,11 @@ class _ClientErrors(logging.Handler):
     def clear(self) -> None:
         """Forget it."""
         self._last: KafkaError | None = None
-        self._at = 0.0
+        self._at = -_RECENT_S
 
     def recent(self) -> KafkaError | None:
         """Return the exception, unless it is an old story."""
-        return self._last if time.time() - self._at < _RECENT_S else None
+        return self._last if time.monotonic() - self._at < _RECENT_S else None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Look for an exception among the arguments of the message."""
@@ -159,4 +159,4 @@ class _ClientErrors(logging.Handler):
             # After a refused password further errors follow; the first is the one to tell.
             refused = isinstance(self.recent(), SaslAuthenticationFailedError)
             if isinstance(argument, KafkaError) and not refused:
-                self._last, self._at = argument, record.created
+                self._last, self._at = argument, time.monotonic()

@@ -78,6 +78,7 @@ class Delivery:
         self._next_warning = self._next_diagnosis = self._next_partitions = self._next_look = 0.0
         self.unreachable_since: float | None = None
         """Epoch seconds, while Kafka cannot be reached."""
+        self._away_since = 0.0  # the same by `clock`
         self.last_error: str | None = None
 
     @property
@@ -282,6 +283,7 @@ class Delivery:
         if self.unreachable_since is None:
             quiet_s = self._clock() - self._last_progress if self._pending else 0.0
             self.unreachable_since = time.time() - quiet_s
+            self._away_since = self._clock() - quiet_s
         if cause == self._warned_cause and self._clock() < self._next_warning:
             return
         self._next_warning = self._clock() + _WARN_EVERY_S
@@ -293,5 +295,5 @@ class Delivery:
     def _reachable(self) -> None:
         if self.unreachable_since is None:
             return
-        log.info("Kafka can be reached again after %.0f s", time.time() - self.unreachable_since)
+        log.info("Kafka can be reached again after %.0f s", self._clock() - self._away_since)
         self.unreachable_since = self._warned_cause = None

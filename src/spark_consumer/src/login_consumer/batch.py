@@ -59,18 +59,30 @@ class BatchWriter:
         self.idle = threading.Event()
         """Set between batches. After `stopping` no new batch is written."""
         self.idle.set()
+        self.begun = 0
+        """How many batches have begun."""
         self.done = -1
         """The number of the last batch that was written."""
         self.latest: Callable[[], Offsets] = dict
         """Returns the ends of the partitions as far as they are known, for the lag."""
 
     def __call__(self, frame: "DataFrame", batch: int) -> None:
-        """Write batch number `batch`. Raises Stopped if told to stop before it, or while it waits."""
+        """Write batch number `batch`, then wait until the next may begin.
+
+        Raises Stopped if told to stop before it, or while it waits.
+        """
+        next_batch = time.monotonic() + self._settings.spark.trigger_ms / 1000
+        self.begun += 1
         self.idle.clear()
         try:
             self._until_written(frame, batch)
         finally:
             self.idle.set()
+        self._stopping.wait(max(0.0, next_batch - time.monotonic()))
+
+    def waiting(self, ends: Offsets) -> int:
+        """Return how many records there are up to `ends` that no batch has read."""
+        return sum(max(0, end - self._offsets.get(partition, 0)) for partition, end in ends.items())
 
     def _until_written(self, frame: "DataFrame", batch: int) -> None:
         outage = Outage("Elasticsearch", _LAST_DELAY_S, self._settings.waiting_file)

@@ -16,7 +16,7 @@ from login_consumer.afresh import begin_afresh
 from login_consumer.batch import BatchWriter, Stopped, source_ends
 from login_consumer.cluster import MASTER, WORKERS, need_executors, reach_master
 from login_consumer.hops import HopFailed
-from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, topic_state
+from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, topic_ends, topic_state
 from login_consumer.metrics import Tally
 from login_consumer.outage import Outage
 from login_consumer.oversized import worker_columns
@@ -25,6 +25,7 @@ from login_consumer.progress import last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import kafka_options, session
+from login_consumer.watchdog import SILENCE_S, Stall, alive, expect
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -84,6 +85,7 @@ class _Consumer:
     def _keep_running(self) -> None:
         outage = Outage("Kafka", _LAST_QUERY_DELAY_S)
         while True:
+            expect(0)  # services may be away for as long as they like
             # Looked at before every start of the query: while Kafka was away the topic may have changed.
             writer, start = self._prepare()
             if self._stopping.is_set():
@@ -148,11 +150,17 @@ class _Consumer:
         return self._spark
 
     def _watch(self, spark: "SparkSession", query: "StreamingQuery", writer: BatchWriter, outage: Outage) -> None:
-        """Return when the query has ended, by itself or because it is time to stop."""
+        """Return when the query has ended, by itself or because it is time to stop.
+
+        Raises QueryFailed if it stands still.
+        """
         workers = Outage(WORKERS, _STEP_S)
+        stall = Stall(lambda: self._waiting(writer))
+        expect(SILENCE_S + self._settings.stop_seconds)
         while query.isActive:
+            alive()
             if self._stopping.wait(_STEP_S):
-                self._stop(query, writer)
+                self._stop(spark, query, writer)
                 return
             if query.lastProgress:  # Spark has asked Kafka at least once
                 outage.over()
@@ -162,6 +170,14 @@ class _Consumer:
                 workers.next_delay(str(fault))  # told now and then; Spark itself waits
             else:
                 workers.over()
+            if waiting := stall.records(writer.begun, writer.idle.is_set()):
+                raise QueryFailed(f"the query stands still: {waiting} records wait in Kafka, and no batch begins")
+
+    def _waiting(self, writer: BatchWriter) -> int:
+        try:
+            return writer.waiting(topic_ends(self._settings.kafka))
+        except HopFailed:
+            return 0  # the query has no answer either, and ends by itself
 
     def _start(self, spark: "SparkSession", writer: BatchWriter, start: str) -> "StreamingQuery":
         source = spark.readStream.format("kafka").options(**kafka_options(self._settings.kafka, start)).load()
@@ -169,7 +185,9 @@ class _Consumer:
             worker_columns(source)
             .writeStream.queryName("login-consumer")
             .option("checkpointLocation", str(self._settings.checkpoint_dir))
-            .trigger(processingTime=f"{self._settings.spark.trigger_ms} milliseconds")
+            # With an interval Spark waits for a multiple of it by the clock: set back by an hour, it sleeps an hour.
+            # The writer waits between batches, and spark.sql.streaming.pollingDelay where there is nothing to read.
+            .trigger(processingTime="0 seconds")
             .foreachBatch(writer)
             .start()
         )
@@ -185,7 +203,7 @@ class _Consumer:
             raise QueryFailed(cause or f"the query failed: {failure.splitlines()[0]}")
         return diagnose(self._settings.kafka)
 
-    def _stop(self, query: "StreamingQuery", writer: BatchWriter) -> None:
+    def _stop(self, spark: "SparkSession", query: "StreamingQuery", writer: BatchWriter) -> None:
         """End the query between two batches if the running one ends in time."""
         deadline = time.monotonic() + self._settings.stop_seconds
         log.info("stopping after the running batch")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # The default one starts a dozen processes for each log file of a batch; this one only writes and renames.
 _CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
+# How often Kafka is asked for records at most; Spark's own default
+_LEAST_POLL_MS = 10
+
 # What Spark remembers of past batches is only for its web page. By default it is a thousand of each, some minutes long,
 # so that they outlived the collections of the young: at 1,000 events/s the heap grew by 5 MB a minute, now by 1.3.
 _FEW_PAST_BATCHES = {
@@ -87,6 +90,7 @@ def session(
         # The same for large records: 5,000 of 1 MB would be 5 GB, in this JVM and again in Python.
         "spark.sql.execution.arrow.maxBytesPerBatch": str(_ARROW_BYTES),
         "spark.sql.streaming.checkpointFileManagerClass": _CHECKPOINT_FILES,
+        "spark.sql.streaming.pollingDelay": f"{max(spark.trigger_ms, _LEAST_POLL_MS)}ms",
         # the default expression misses Kafka's JAAS line
         "spark.redaction.regex": "(?i)secret|password|passwd|token|credential|jaas|access[.]?key",
     }

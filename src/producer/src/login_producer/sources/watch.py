@@ -187,7 +187,8 @@ class Watch:
                 if family(tail.path) == own and tail.goes_on_in(path):
                     self._go_on(tail, path)
                     return
-            packing = path.suffix == ".gz" and time.time() - status.st_mtime < _PACKING_S
+            # a time in the future is one of a clock that was set back since
+            packing = path.suffix == ".gz" and abs(time.time() - status.st_mtime) < _PACKING_S
             if packing or any(family(tail.path) == own and self._copies(path, tail) for tail in self.tails.values()):
                 self._held[path] = time.monotonic() + _AGAIN_S
                 return

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop around the query: how it is started and watched. Spark is a bare object."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from login_consumer import run as run_module
+from login_consumer.hops import HopFailed
+from login_consumer.outage import Outage
+from login_consumer.run import QueryFailed, _Consumer
+from login_consumer.settings import Settings
+
+
+@pytest.fixture
+def consumer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> _Consumer:
+    monkeypatch.setattr(run_module, "_STEP_S", 0.001)
+    monkeypatch.setattr("login_consumer.watchdog.LOOK_S", 0.01)
+    return _Consumer(settings, threading.Event())
+
+
+def writer(waiting: int) -> Any:
+    idle = threading.Event()
+    idle.set()
+    return SimpleNamespace(begun=1, idle=idle, waiting=lambda ends: ends[0] and waiting)
+
+
+def test_spark_waits_for_no_time_of_the_clock(consumer: _Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another interval it waits for a multiple of it since 1970."""
+    source = MagicMock()
+    monkeypatch.setattr(run_module, "_as_worker_columns", lambda _: source)
+    consumer._start(MagicMock(), writer(0), "earliest")
+    stream = source.writeStream.queryName.return_value.option.return_value
+    stream.trigger.assert_called_once_with(processingTime="0 seconds")
+
+
+def test_a_query_that_stands_still_is_ended(consumer: _Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "topic_ends", lambda _: {0: 7})
+    query = SimpleNamespace(isActive=True, lastProgress=None)
+    with pytest.raises(QueryFailed, match="5 records wait in Kafka, and no batch begins"):
+        consumer._watch(MagicMock(), query, writer(5), Outage("Kafka", 1))  # type: ignore[arg-type]
+
+
+def test_while_kafka_is_away_nothing_stands_still(consumer: _Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = iter(range(5))
+    query = SimpleNamespace(isActive=True, lastProgress=None)
+
+    def away(_: object) -> dict[int, int]:
+        query.isActive = next(asked) < 4
+        raise HopFailed("away")
+
+    monkeypatch.setattr(run_module, "topic_ends", away)
+    consumer._watch(MagicMock(), query, writer(5), Outage("Kafka", 1))  # type: ignore[arg-type]
+    assert not list(asked), "Kafka was not asked again"
