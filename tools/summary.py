@@ -33,7 +33,10 @@ def report(host: str, state: Path) -> Path:
     """Have the page about the logins written, and bring it here. Return where it is."""
     on_host(host, "systemctl start login-report")
     page = state / "report.html"
-    page.write_text(on_host(host, "cat /var/lib/login-report/report.html"), encoding="utf-8")
+    written = on_host(host, "cat /var/lib/login-report/report.html")
+    page.unlink(missing_ok=True)  # one that an older version has left may be readable for everybody
+    page.touch(mode=0o600)
+    page.write_text(written, encoding="utf-8")
     return page
 
 

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import summary
 from playbook import ROOT
 
 STAND_INS = {
@@ -87,3 +88,19 @@ def test_what_is_wrong_on_the_host_is_no_failure_but_not_to_know_it_is(tools: Pa
     write(tools / "status", f"exit {status}")
     code, shown, _ = up(tools)
     assert (code == 0) == told == ("the counts" in shown) == ("All done" in shown)
+
+
+def test_what_is_brought_from_the_host_is_private(tools: Path) -> None:
+    state = tools.parent / "inventory/demo/state"
+    state.mkdir(mode=0o755, parents=True)
+    up(tools)
+    assert state.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_report_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "on_host", lambda _, command: "page" if command.startswith("cat") else "")
+    older = tmp_path / "report.html"
+    older.write_text("older")
+    older.chmod(0o644)
+    page = summary.report("host", tmp_path)
+    assert page.read_text() == "page" and page.stat().st_mode & 0o777 == 0o600
