@@ -213,6 +213,7 @@ class _Consumer:
                 time.sleep(_STEP_S / 20)
         else:
             log.warning("the batch did not end in %d s; it is replayed at the next start", self._settings.stop_seconds)
+            spark.sparkContext.cancelAllJobs()  # Spark does not know which are the query's: see session()
         query.stop()
 
 

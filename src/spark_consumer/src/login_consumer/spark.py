@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # The default one starts a dozen processes for each log file of a batch; this one only writes and renames.
 _CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
+# The name of a socket takes 107 bytes at most, of which Spark's own part, "/.UUID.sock", takes 43.
+_LONGEST_SCRATCH = 64
+
 # How often Kafka is asked for records at most; Spark's own default
 _LEAST_POLL_MS = 10
 
@@ -37,6 +40,17 @@ _FEW_PAST_BATCHES = {
 _ARROW_BYTES = 8 << 20
 """Ordinary records reach the bound on their number long before."""
 
+# For Spark's ports on loopback, without a cluster: the secret is drawn by the JVM at its start, and kept in its memory.
+_AUTHENTICATED = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.authenticate": "true",
+    "spark.network.crypto.enabled": "true",
+    "spark.network.crypto.authEngineVersion": "2",
+    "spark.network.crypto.cipher": "AES/GCM/NoPadding",
+    "spark.network.crypto.saslFallback": "false",
+}
+
 
 class SparkFailed(Exception):
     """Spark did not start; the text says why, and what to look at."""
@@ -52,6 +66,9 @@ def session(
     Raises SparkFailed, and SettingsError if Spark, the Kafka connector or the properties file is not where the settings
     say.
     """
+    # Java calls the function of foreachBatch through a port of Python. With a Java thread for each of Python's threads,
+    # the default, nobody proves anything there (py4j 0.10.9.9). Without them a query's jobs are in none of its groups.
+    os.environ["PYSPARK_PIN_THREAD"] = "false"
     _find_pyspark()
     from pyspark.sql import SparkSession
 
@@ -60,6 +77,10 @@ def session(
     if not any(jars_dir.glob("spark-sql-kafka-*.jar")):
         raise SettingsError(f"spark.jars_dir: no spark-sql-kafka jar in {jars_dir}; put the connector's jars there")
     scratch = spark.local_dir / name
+    if len(os.fsencode(scratch)) > _LONGEST_SCRATCH:
+        raise SettingsError(
+            f"spark.local_dir: {scratch} is longer than {_LONGEST_SCRATCH} bytes, too long for the sockets in it"
+        )
     try:
         if alone and scratch.exists():
             shutil.rmtree(scratch)
@@ -83,6 +104,8 @@ def session(
         "spark.jars.ivy": str(scratch / "ivy"),
         "spark.ui.enabled": str(spark.ui).lower(),
         "spark.ui.showConsoleProgress": "false",
+        # For workers and results of Python: sockets in the scratch folder, which no other user may enter, and no port
+        "spark.python.unix.domain.socket.enabled": "true",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.pyspark.jvmStacktrace.enabled": "true",  # the cause of a failed query stands only there
         "spark.sql.adaptive.enabled": "false",  # streaming does not have it, and warns
@@ -97,7 +120,7 @@ def session(
     if not spark.ui:
         options |= _FEW_PAST_BATCHES
     if spark.cluster is None:
-        options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+        options |= _AUTHENTICATED
     if spark.properties_file:
         read_text(spark.properties_file, "file of Spark's properties")  # Spark would go on without it
         os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {shlex.quote(str(spark.properties_file))} pyspark-shell"
