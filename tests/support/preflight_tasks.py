@@ -65,6 +65,7 @@ STATE: dict[str, Any] = {
     "now": 0,
     "map_count": 262144,
     "map_count_writable": True,
+    "user_namespaces": True,
     "listening": "",
     "active": "",
     "apt_lists": 1,

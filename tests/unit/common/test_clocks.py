@@ -18,6 +18,8 @@ ALLOWED = {
     "login_consumer/cli.py": "what is old enough to go, and how old a backup is",
     "login_consumer/dead_replay.py": "when a letter was sent",
     "login_consumer/metrics.py": "when a batch was written",
+    "login_consumer/outage.py": "since when a service is away, shown",
+    "login_consumer/promise.py": "which indices come next",
     "login_consumer/status.py": "how old a batch is",
     "login_consumer/worker.py": "when a record was taken in",
     "login_producer/check.py": "when a record was taken in",

@@ -102,6 +102,15 @@ RULES: Rules = {
         ],
         [clock(290), clock(-290), clock(310, most=400)],
     ),
+    "host: Refuse a host without user namespaces": (
+        [
+            (
+                Host(state={"user_namespaces": False}),
+                [f"{NAME}: root can make no user namespace", "sysctl -w user.max_user_namespaces=1000", "LXC"],
+            )
+        ],
+        [Host()],
+    ),
     "host: Refuse a low vm.max_map_count that cannot be raised": (
         [
             (

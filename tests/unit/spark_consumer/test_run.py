@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +33,7 @@ def writer(waiting: int) -> Any:
 def test_spark_waits_for_no_time_of_the_clock(consumer: _Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
     """With another interval it waits for a multiple of it since 1970."""
     source = MagicMock()
-    monkeypatch.setattr(run_module, "_as_worker_columns", lambda _: source)
+    monkeypatch.setattr(run_module, "worker_columns", lambda _: source)
     consumer._start(MagicMock(), writer(0), "earliest")
     stream = source.writeStream.queryName.return_value.option.return_value
     stream.trigger.assert_called_once_with(processingTime="0 seconds")
@@ -56,3 +57,23 @@ def test_while_kafka_is_away_nothing_stands_still(consumer: _Consumer, monkeypat
     monkeypatch.setattr(run_module, "topic_ends", away)
     consumer._watch(MagicMock(), query, writer(5), Outage("Kafka", 1))  # type: ignore[arg-type]
     assert not list(asked), "Kafka was not asked again"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_each_way_to_ask_for_an_end_is_taken(
+    number: signal.Signals, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    seen = []
+
+    def told(consumer: _Consumer) -> None:
+        signal.raise_signal(number)
+        seen.append(consumer._stopping.is_set())
+
+    monkeypatch.setattr(_Consumer, "run", told)
+    try:
+        run_module.run(settings)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert seen == [True]

@@ -122,3 +122,9 @@ def test_workers_get_the_api_key_and_no_other_secret(settings: Settings, tmp_pat
     for other in (settings.kafka.secret(), "replay-password", str(file)):
         assert other.encode() not in travels
     assert "the-api-key" not in f"{told} {told!r} {told.model_dump_json()}"
+
+
+def test_a_folder_too_long_for_sockets_is_refused() -> None:
+    assert Spark(local_dir=Path("/" + 42 * "a"))
+    with pytest.raises(ValidationError, match="43 bytes at most"):
+        Spark(local_dir=Path("/" + 42 * "a" + "b"))

@@ -54,7 +54,7 @@ def test_a_host_that_is_away(deploy: Deploy) -> None:
     process = deploy.start(port=1)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 4, output
-    assert "FAILED [far] Gathering Facts" in output and "Connection refused" in output
+    assert "FAILED [far] pipeline : Keep other runs away from the state folder and the host" in output and "Connection refused" in output
     assert output.endswith(f"\nFailed. All detail: {deploy.log.relative_to(ROOT)}\n")
     assert "UNREACHABLE!" in deploy.log.read_text()
     assert deploy.log.stat().st_mode & 0o077 == 0
@@ -63,7 +63,7 @@ def test_a_host_that_is_away(deploy: Deploy) -> None:
 def test_it_is_interrupted(deploy: Deploy) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         process = deploy.start(silent.getsockname()[1])
-        wait_until(lambda: "PLAY [Preflight]" in deploy.log.read_text(), "the run has begun", 60)
+        wait_until(lambda: "PLAY [One run at a time]" in deploy.log.read_text(), "the run has begun", 60)
         os.killpg(process.pid, signal.SIGINT)
         output = process.communicate(timeout=60)[0]
     assert process.returncode not in (0, None), output

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The consumer's settings: one TOML file, each section a class here."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -22,6 +23,8 @@ BACKUP_FILE = Path("/etc/login-consumer/backup/backup.toml")
 BACKUP_ENV_PREFIX = "LOGIN_BACKUP_"
 STATE_DIR = Path("/var/lib/login-consumer")
 _LONGEST_MONTH = 31
+# The path of a socket takes 107 bytes at most: below this one come "/login-consumer-check" and Spark's "/.UUID.sock".
+_LONGEST_LOCAL_DIR = 43
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -29,6 +32,12 @@ Positive = Annotated[int, Field(gt=0)]
 def _master(value: str) -> str:
     if not re.fullmatch(r"local\[.+\]|spark://(\[[0-9a-fA-F:.]+\]|[^\s:,\[\]]+):[0-9]{1,5}", value):
         raise ValueError("should be local[tasks,tries] or spark://host:port, of one master")
+    return value
+
+
+def _short(value: Path) -> Path:
+    if len(os.fsencode(value)) > _LONGEST_LOCAL_DIR:
+        raise ValueError(f"should have {_LONGEST_LOCAL_DIR} bytes at most: Spark makes sockets below it")
     return value
 
 
@@ -119,7 +128,7 @@ class Spark(_Section):
     properties_file: Path | None = None
     """Further options, as Spark's own properties files have them: those of a cluster, and its secret."""
     driver_memory: str = "1g"
-    local_dir: Path = STATE_DIR / "spark"
+    local_dir: Annotated[Path, AfterValidator(_short)] = STATE_DIR / "spark"
     jars_dir: Path | None = None
     """Where the Kafka connector's jars are, if they are not in Spark's own folder jars."""
     ui: bool = False

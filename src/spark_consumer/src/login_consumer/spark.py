@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 # The default one starts a dozen processes for each log file of a batch; this one only writes and renames.
 _CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 
-# The name of a socket takes 107 bytes at most, of which Spark's own part, "/.UUID.sock", takes 43.
-_LONGEST_SCRATCH = 64
-
 # How often Kafka is asked for records at most; Spark's own default
 _LEAST_POLL_MS = 10
 
@@ -77,10 +74,6 @@ def session(
     if not any(jars_dir.glob("spark-sql-kafka-*.jar")):
         raise SettingsError(f"spark.jars_dir: no spark-sql-kafka jar in {jars_dir}; put the connector's jars there")
     scratch = spark.local_dir / name
-    if len(os.fsencode(scratch)) > _LONGEST_SCRATCH:
-        raise SettingsError(
-            f"spark.local_dir: {scratch} is longer than {_LONGEST_SCRATCH} bytes, too long for the sockets in it"
-        )
     try:
         if alone and scratch.exists():
             shutil.rmtree(scratch)
