@@ -54,7 +54,7 @@ def test_a_host_that_is_away(deploy: Deploy) -> None:
     process = deploy.start(port=1)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 4, output
-    assert "FAILED [far] pipeline : Keep other runs away from the state folder and the host" in output and "Connection refused" in output
+    assert "FAILED [far] pipeline : Keep other runs away from the host" in output and "Connection refused" in output
     assert output.endswith(f"\nFailed. All detail: {deploy.log.relative_to(ROOT)}\n")
     assert "UNREACHABLE!" in deploy.log.read_text()
     assert deploy.log.stat().st_mode & 0o077 == 0
