@@ -17,7 +17,7 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 # All that may tell of a login on Debian. From OpenSSH 9.8 on, sshd-session speaks for the single connection.
-IDENTIFIERS = ("sshd", "sshd-session", "sshd-auth", "sudo", "su", "login", "systemd-logind")
+IDENTIFIERS = ("sshd", "sshd-session", "sshd-auth", "dropbear", "sudo", "su", "login", "systemd-logind")
 
 Layout = Literal["lines", "csv"]
 """lines: a record a line. csv: a header line with the columns' names, then a record a row."""
