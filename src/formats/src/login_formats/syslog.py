@@ -4,95 +4,120 @@
     Mar  1 10:00:00 web-1 sshd[4242]: text
     2026-03-01T11:00:05.123456+01:00 web-1 sshd[4242]: text
 
-A priority may stand before them, as in <86>: rsyslog sends it.
-The classic time has neither a year nor a zone. Its year is the latest in which it is no more than a day ahead of the
-record's arrival, and of the time it was written before where a header tells that: a file of last December that is read
-in March is last year's, and a clock that is a little fast does not cost a year.
+Nearly all lines look like these, and are read by one pattern; syslog_head.py reads all other forms of their heads.
 """
 
 import re
-from collections.abc import Container, Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from itertools import repeat
 from typing import NamedTuple
 
+from login_formats import syslog_head
 from login_formats.lines import AROUND, load_line
 from login_formats.reasons import Reason, Rejected
-from login_formats.times import clock_ms, local_ms
+from login_formats.syslog_head import NO_HOSTS, PROGRAMS, Head
+from login_formats.syslog_time import MONTH, stamp_ms
 from login_formats.wrapper import Arrival
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DAY_MS = 86_400_000
-_LEAP_YEARS_APART = 8  # at most: 1896 and 1904
-
 # each part ends where the next begins, so that no line takes longer than its length
-_LINE = re.compile(
+_COMMON = re.compile(
     r"(?:<[0-9]{1,3}>)?"
-    rf"(?P<stamp>(?:{'|'.join(_MONTHS)}) +[0-9]{{1,2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}|[0-9]{{4}}-\S+)"
-    r" (?P<host>\S+) (?:(?P<program>[^\s\[\]:]+)(?:\[(?P<pid>[0-9]{1,10})\])?: *)?(?P<text>.*)",
-    re.DOTALL,
-).fullmatch
+    rf"(?P<stamp>{MONTH} [ 0-9][0-9] [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(?:Z|[+-][0-9]{2}:?[0-9]{2})?)"
+    r" (?P<host>[A-Za-z0-9][\w.:%/@-]*(?<!:)) (?P<program>[A-Za-z_][\w.-]*)(?:\[(?P<pid>[0-9]{1,10})\])?:(?: +|$)"
+).match
 # more than five digits are no count that a machine has kept
 _REPEATED = re.compile(r"message repeated ([0-9]{1,5}) times: \[ ?(.*)\]", re.DOTALL).fullmatch
-_UNKNOWN_REPEATED = re.compile(r"last message (?:buffered|repeated) [0-9]+ times?").match
+_UNKNOWN_REPEATED = re.compile(r"(?:\S+\s+)?[Ll]ast message (?:'.*' )?(?:buffered|repeated) [0-9]+ times?").match
+_SYSLOGS = ("syslogd", "rsyslogd", "syslog-ng", "syslog")
+_LONGEST_HOST = 300
+_ENDS = frozenset(" \t\v\f5M")
+_RETURNS = ("#015", "^M")
+"""How daemons write the carriage return of a sender."""
 
 
 class Line(NamedTuple):
     """A line, taken apart."""
 
     stamp: str
-    host: str
+    host: str | None
     program: str
     pid: int | None
     text: str
 
     def time(self, arrival: Arrival) -> int:
         """Return its time in milliseconds since 1970. Raises Rejected."""
-        if self.stamp[0].isdigit():
-            return local_ms(self.stamp, arrival.wrapper.zone)
-        written_before = arrival.wrapper.written_before
-        latest = _DAY_MS + (arrival.time if written_before is None else min(written_before, arrival.time))
-        name, day, clock = self.stamp.split()
-        month = _MONTHS.index(name) + 1
-        year = datetime.fromtimestamp(latest / 1000, UTC).year + 1  # where the zone is ahead of UTC
-        for each in range(year, year - 2 - _LEAP_YEARS_APART, -1):
-            try:
-                moment = datetime.fromisoformat(f"{each:04}-{month:02}-{int(day):02}T{clock}")
-            except ValueError:  # 29 February, in most years
-                continue
-            time = clock_ms(moment, arrival.wrapper.zone)
-            if time <= latest:
-                return time
-        raise Rejected(Reason.TIMESTAMP_UNPARSEABLE, "there is no such day or hour")
+        return stamp_ms(self.stamp, arrival)
 
 
-def load(raw: bytes | None, programs: Container[str]) -> Line | None:
-    """Return the line in `raw`, None if it is of none of `programs`.
+def load(raw: bytes | None) -> Line | None:
+    """Return the line in `raw`, None if it is of none of PROGRAMS.
 
     Bytes that are no UTF-8, which clients can put into names, become U+FFFD. Raises Rejected.
     """
-    found = _LINE(load_line(raw, "replace"))
-    if not found:
-        raise Rejected(Reason.NOT_A_LINE, "the value is no line of syslog: a time, a host, a program and a text")
-    program, text = found["program"], found["text"]
-    if program is None and _UNKNOWN_REPEATED(text):
-        raise Rejected(
-            Reason.NOT_A_LINE, "the line repeats one that it does not tell: let syslog write repeated lines in full"
-        )
-    if program not in programs:
+    line = load_line(raw, "replace")
+    if line[-1] in _ENDS:
+        line = _trimmed(line)
+    found = _COMMON(line)
+    if found and (program := found["program"]) not in PROGRAMS:
+        _check_other(line, program, found.end())
         return None
+    head = _head(line, found)
+    if head is None:
+        raise Rejected(Reason.NOT_A_LINE, "the value is no line of syslog: a time, a host, a program and a text")
+    if head.program is None:
+        _check_repeated(line, head.at)
+        if syslog_head.names_ours(line, head.at):
+            raise Rejected(Reason.NOT_A_LINE, "the line may tell of a login, and its head is of no known form")
+        return None
+    if head.program not in PROGRAMS:
+        _check_other(line, head.program, head.at)
+        return None
+    _check_repeated(line, head.at)
+    text = line[head.at : head.end]
     if text.startswith("message repeated "):
         raise Rejected(
             Reason.SEVERAL_EVENTS, "the line stands for several: login-producer takes it apart, up to 99,999 times"
         )
-    return Line(found["stamp"], found["host"], program, int(found["pid"]) if found["pid"] else None, text)
+    return Line(head.stamp, head.host, head.program, head.pid, text)
 
 
 def split(raw: bytes) -> Iterable[bytes]:
     """Return the line as often as "message repeated 5 times: [ ... ]" says, else `raw` itself."""
-    found = _LINE(raw.decode(errors="surrogateescape").strip(AROUND)) if b"message repeated " in raw else None
-    repeated = found and _REPEATED(found["text"])
-    if not found or not repeated:
+    if b"message repeated " not in raw:
         return (raw,)
-    head = found[0][: found.start("text")]
-    return repeat((head + repeated[2]).encode(errors="surrogateescape"), int(repeated[1]))
+    line = _trimmed(raw.decode(errors="surrogateescape").strip(AROUND))
+    head = _head(line, _COMMON(line))
+    repeated = head and head.end == len(line) and _REPEATED(line[head.at :])
+    if not head or not repeated:
+        return (raw,)
+    return repeat((line[: head.at] + repeated[2]).encode(errors="surrogateescape"), int(repeated[1]))
+
+
+def _trimmed(line: str) -> str:
+    line = line.rstrip()
+    return line[: line.rindex("#" if line.endswith("#015") else "^")].rstrip() if line.endswith(_RETURNS) else line
+
+
+def _head(line: str, common: re.Match[str] | None) -> Head | None:
+    if common is None or common["host"] in NO_HOSTS:
+        return syslog_head.read(line)
+    stamp, host, program, pid = common.groups()
+    at = syslog_head.undecorated(line, common.end())
+    return Head(stamp, host, program, int(pid) if pid else None, at, len(line))
+
+
+def _check_repeated(line: str, at: int) -> None:
+    """Raise Rejected, if the line stands for others that it does not tell in full."""
+    if line.find("ast message ", at, at + _LONGEST_HOST) >= 0 and _UNKNOWN_REPEATED(line, at):
+        raise Rejected(
+            Reason.NOT_A_LINE, "the line repeats one that it does not tell: let syslog write repeated lines in full"
+        )
+
+
+def _check_other(line: str, program: str, at: int) -> None:
+    """Raise Rejected, if a line of a program that is not ours may hold one of ours."""
+    if program in _SYSLOGS:
+        _check_repeated(line, at)
+    if program != "kernel" and syslog_head.is_disguised(line, at):  # the kernel tells of crashed ones
+        raise Rejected(Reason.NOT_A_LINE, f"the line is of {program[:64]}, and may hold one of a program that is known")

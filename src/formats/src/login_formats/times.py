@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timestamps of events: RFC 3339 text with a zone, or seconds or milliseconds since 1970, to milliseconds."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from login_common.times import NotATime, WithoutZone, rfc3339_ms
@@ -52,7 +52,7 @@ def local_ms(text: str, zone: ZoneInfo | None) -> int:
         raise Rejected(Reason.TIMESTAMP_UNPARSEABLE, str(error)) from None
 
 
-def clock_ms(clock: datetime, zone: ZoneInfo | None) -> int:
+def clock_ms(clock: datetime, zone: tzinfo | None) -> int:
     """Return the milliseconds since 1970 when a clock in `zone` showed `clock`.
 
     An hour that comes twice, in autumn, is taken for its first time; one that spring skips is read as if the clock
