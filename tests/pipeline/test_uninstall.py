@@ -40,9 +40,9 @@ MORE_KEPT = re.compile(r"/var/lib/(login-producer-|login-consumer/checkpoint\.2)
 # Where a deployment leaves anything; the lock of runs stays until the next boot
 TRACES = r"""
 find /etc /opt /usr/local /usr/lib/sysusers.d /var/lib /var/log /var/cache /run \
-  '(' -path /run/login-pipeline.lock -o -path /run/log -o -path /run/systemd -o -path /run/user -o -path /var/lib/dpkg -o -path '/var/lib/*/data/*' \
-  -o -path '/var/lib/login-*/*' ')' -prune -o '(' -iname '*kafka*' -o -iname '*elasticsearch*' -o -iname '*kibana*' \
-  -o -name '*spark*' -o -name '*login-*' ')' -print
+  '(' -path /run/log -o -path /run/systemd -o -path /run/user -o -path /var/lib/dpkg -o -path '/var/lib/*/data/*' \
+  -o -path '/var/lib/login-*/*' -o -path /run/login-pipeline.lock ')' -prune -o '(' -iname '*kafka*' \
+  -o -iname '*elasticsearch*' -o -iname '*kibana*' -o -name '*spark*' -o -name '*login-*' ')' -print
 find /var/lib/login-* /var/lib/kafka /var/lib/elasticsearch -maxdepth 1 2>/dev/null
 systemctl list-units --all --plain --no-legend 'kafka*' 'elasticsearch*' 'kibana*' 'login-*' 'spark*' | cut -d' ' -f1
 awk -F: '$5 ~ /^Login pipeline/ {print "user " $1}' /etc/passwd

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ def test_what_changes_something_begins_with_the_lock(playbook: str) -> None:
     assert _imported(playbook)[0] == "lock.yml"
     first = yaml.safe_load((ROOT / playbook).read_text())[0]
     assert Path(first["import_playbook"]).name == "lock.yml" and "when" not in first and "tags" not in first
+
+
+def test_whether_a_host_may_be_away_is_a_plain_word() -> None:
+    """Ansible takes a template there for true, whatever it says."""
+    files = [*(ROOT / "playbooks").glob("*.yml"), *ROOT.glob("roles/*/tasks/*.yml")]
+    words = [each for file in files for each in re.findall(r"ignore_unreachable: *(.+)", file.read_text())]
+    assert words and set(words) == {"true"}
 
 
 def test_no_other_playbook_is_a_command_of_its_own() -> None:
