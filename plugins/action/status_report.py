@@ -20,6 +20,10 @@ from ansible.utils.display import Display
 Host = dict[str, Any]
 """The answers of one host, as the module host_status gives them; with `fault` instead if it gave none."""
 
+# The indices that the product's promise depends on: its own, the accounts and keys, what Kibana itself keeps. Others,
+# such as those of Kibana's alerts, which want a copy that a single node has no place for, are named and not judged.
+OURS = ("login-", ".security-", ".kibana_")
+MOST_NAMED = 5
 DAY_S = 86_400
 STALE_S = 60
 
@@ -100,11 +104,23 @@ def _of_producer(producer: dict[str, Any], now: float) -> Iterator[str]:
 def _of_elasticsearch(told: dict[str, Any]) -> Iterator[str]:
     if told["fault"]:
         yield f"Elasticsearch gives no health: {told['fault']}"
-    elif told["status"] != "green":
+        return
+    ours = {name: status for name, status in told["indices"].items() if name.startswith(OURS)}
+    if red := [name for name, status in ours.items() if status == "red"]:
         yield (
-            f"Elasticsearch is {told['status']}, {told['unassigned_shards']} shards are not assigned: "
-            "GET /_cluster/allocation/explain tells why"
+            f"Elasticsearch has no copy of a shard of {_some(red)} (red): GET /_cluster/allocation/explain tells why; "
+            "bring its node or disk back, or restore the index (docs/backup.md)"
         )
+    if yellow := [name for name, status in ours.items() if status == "yellow"]:
+        yield (
+            f"Elasticsearch lacks copies of {_some(yellow)} (yellow): GET /_cluster/allocation/explain tells why; is a "
+            "node away, or is spark_consumer_number_of_replicas too high?"
+        )
+
+
+def _some(names: list[str]) -> str:
+    rest = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + rest
 
 
 def _of_consumer(told: dict[str, Any], limits: Limits, runs_since_s: float) -> Iterator[str]:
@@ -179,6 +195,10 @@ def _facts(host: Host, now: float) -> Iterator[tuple[str, str]]:
     if host["elasticsearch"] and not host["elasticsearch"]["fault"]:
         told = host["elasticsearch"]
         yield "Elasticsearch", f"{told['status']}, nodes {told['number_of_nodes']}"
+        others = [name for name in told["indices"] if not name.startswith(OURS)]
+        if others:
+            cure = 'PUT /NAME/_settings {"index.auto_expand_replicas": "0-1"} on a single node'
+            yield "not ours", f"{_some(others)} lack copies, which changes nothing for logins; {cure}"
     ends = {door["name"]: door["certificate_ends"] for door in host["doors"] if door["certificate_ends"]}
     days = [f"{name} {_days(end, now)} days" for name, end in ends.items()]
     days += [f"CA {_days(end, now)} days" for end in host["ca_ends"]]

@@ -173,10 +173,12 @@ def consumer(command: str) -> dict[str, Any]:
 def elasticsearch(url: str, password: str, ca_file: str) -> dict[str, Any]:
     cluster = Cluster({"url": url, "ca_file": ca_file, "username": "elastic", "password": password})
     try:
-        health = cluster.call("GET", "/_cluster/health")
+        health = cluster.call("GET", "/_cluster/health?level=indices")
     except Refused as error:
         return {"fault": str(error)}
-    return {"fault": "", **{key: health[key] for key in ("status", "number_of_nodes", "unassigned_shards")}}
+    told = {key: health[key] for key in ("status", "number_of_nodes", "unassigned_shards")}
+    indices = {name: each["status"] for name, each in health["indices"].items() if each["status"] != "green"}
+    return {"fault": "", **told, "indices": dict(sorted(indices.items()))}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -165,6 +166,10 @@ def test_a_part_of_the_documents_is_not_taken_for_all(pipeline: Pipeline, elasti
     elastic.indices.create(index=index, settings=nowhere, wait_for_active_shards=0)
     try:
         told = pipeline.host.run("LOGIN_CONSUMER_ELASTICSEARCH__RETRY_SECONDS=1 login-consumer rebuild")
+        others = json.loads(pipeline.host.check_output("login-consumer status --json"))
     finally:
         elastic.indices.delete(index=index)
-    assert told.rc == 4 and "is not ready (503" in told.stderr, told.stdout + told.stderr
+    named = f"index {index} is red" in told.stderr or "is not ready (503" in told.stderr
+    assert told.rc == 4 and named, told.stdout + told.stderr
+    assert others["red_indices"] == [index]
+    assert others["events"] > 0, "the other indices are counted all the same"

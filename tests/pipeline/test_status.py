@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
+from elasticsearch import Elasticsearch
 from pipeline import Pipeline
 from playbook import ROOT, Run, run_playbook
 
@@ -47,6 +48,19 @@ def test_the_screen_for_people(deployment: Deployment) -> None:
     assert (run.returncode, run.changed) == (0, 0), run.output
     assert "1 of 1 hosts answer" in run.output and "\nall is well\n" in run.output
     assert re.search(r"^Elasticsearch +green, nodes 1", run.output, re.MULTILINE)
+
+
+def test_an_index_of_others_is_named_and_not_judged(
+    deployment: Deployment, elastic: Elasticsearch, tmp_path: Path
+) -> None:
+    elastic.indices.create(index="others-test", settings={"index.number_of_replicas": 1}, wait_for_active_shards="1")
+    try:
+        run, told = status(deployment, tmp_path)
+    finally:
+        elastic.indices.delete(index="others-test")
+    assert (run.returncode, told["ok"]) == (0, True), run.output
+    seen = told["hosts"][deployment.name]["elasticsearch"]
+    assert (seen["status"], seen["indices"]) == ("yellow", {"others-test": "yellow"})
 
 
 @pytest.fixture

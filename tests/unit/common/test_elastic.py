@@ -2,11 +2,13 @@
 """What is told about Elasticsearch's errors."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elastic_errors import FULL_DISK, api_error
 from elastic_transport import ConnectionError
-from login_common.elastic import cause, connect, error_of, status_cause
+from elasticsearch import Elasticsearch
+from login_common.elastic import Client, cause, connect, error_of, status_cause
 from login_common.settings import ElasticsearchSettings, SettingsError
 
 
@@ -30,6 +32,27 @@ def test_a_search_that_fails_names_index_and_field() -> None:
     told = cause(error)
     assert "index login-events-2026.04: Fielddata is disabled on [event.outcome]" in told
     assert "all shards failed" not in told
+
+
+def test_a_red_index_is_named_with_the_next_step() -> None:
+    reason = (
+        "Search rejected due to missing shards [[login-events-2025.11][0], [login-events-2025.11][1]]. Consider using "
+        "`allow_partial_search_results` setting to bypass this error."
+    )
+    told = cause(api_error(503, "search_phase_execution_exception", reason))
+    assert told.startswith("index login-events-2025.11 is red: ")
+    assert "restore the index" in told
+
+
+def test_a_search_leaves_out_what_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(Elasticsearch, "search", lambda _, **options: asked.append(options["index"]))
+    client = Client("https://localhost:1")
+    client.search(index="login-events-*")
+    client.without = ("login-events-2025.11", "login-metrics-2025.11")
+    client.search(index="login-events-*")
+    client.search(index=["login-pipeline-*"])
+    assert asked == ["login-events-*", ["login-events-*", "-login-events-2025.11"], ["login-pipeline-*"]]
 
 
 def test_an_error_without_details_is_told_as_it_is() -> None:

@@ -54,7 +54,7 @@ WELL: dict[str, Any] = {
             "counters": {"acked": 27451},
         }
     ],
-    "elasticsearch": {"fault": "", "status": "green", "number_of_nodes": 1, "unassigned_shards": 0},
+    "elasticsearch": {"fault": "", "status": "green", "number_of_nodes": 1, "unassigned_shards": 0, "indices": {}},
     "consumer": {
         "fault": "",
         "kafka_fault": None,
@@ -102,7 +102,16 @@ def test_all_is_well() -> None:
         (lambda h: h["producers"][0].update(updated="2026-09-21T14:12:19Z"), "has not told its status for 61 s"),
         (lambda h: h["producers"][0].update(unreachable_since="then"), "brings nothing to Kafka since then"),
         (lambda h: h["producers"][0].update(fault="no JSON"), "the status of login-producer cannot be read: no JSON"),
-        (lambda h: h["elasticsearch"].update(status="yellow"), "Elasticsearch is yellow"),
+        (
+            lambda h: h["elasticsearch"]["indices"].update({"login-events-2026.08": "red"}),
+            "Elasticsearch has no copy of a shard of login-events-2026.08 (red): GET",
+        ),
+        (
+            lambda h: h["elasticsearch"]["indices"].update({f"login-events-2026.0{n}": "yellow" for n in range(1, 8)}),
+            "lacks copies of login-events-2026.01, login-events-2026.02, login-events-2026.03, login-events-2026.04, "
+            "login-events-2026.05 and 2 more (yellow)",
+        ),
+        (lambda h: h["elasticsearch"]["indices"].update({".security-7": "red"}), "a shard of .security-7 (red)"),
         (lambda h: h["elasticsearch"].update(fault="401"), "Elasticsearch gives no health: 401"),
         (lambda h: h["consumer"].update(fault="no answer"), "login-consumer status fails: no answer"),
         (lambda h: h["consumer"].update(kafka_fault="refused"), "the consumer's way to Kafka: refused"),
@@ -157,3 +166,14 @@ def test_a_host_without_an_answer_is_told_beside_the_others() -> None:
     assert reasons == ["a: cannot be reached: no route"]
     told = screen(hosts, reasons, NOW)
     assert "1 of 2 hosts answer" in told and "login-consumer" in told
+
+
+def test_indices_of_others_are_named_and_not_judged() -> None:
+    alerts = {".internal.alerts-security.alerts-default-000001": "yellow"}
+    changed = {"a": host(lambda h: h["elasticsearch"].update(status="yellow", unassigned_shards=1, indices=alerts))}
+    assert wrong(changed, LIMITS, NOW) == []
+    told = screen(changed, [], NOW)
+    assert "yellow, nodes 1 (a)" in told
+    assert "not ours" in told
+    assert ".internal.alerts-security.alerts-default-000001 lack copies" in told
+    assert "auto_expand_replicas" in told

@@ -10,6 +10,7 @@ from login_consumer.hops import HopFailed
 from login_consumer.plan import TopicState
 from login_consumer.settings import Settings
 
+HEALTH = {"login-events-2025.11": "red", "login-events-2025.12": "yellow"}
 BATCH = {"topic_id": "T1", "ranges": [{"partition": 0, "first": 3, "next": 10}]}
 
 
@@ -37,3 +38,47 @@ def test_a_kafka_that_does_not_answer_is_told(settings: Settings, monkeypatch: p
     monkeypatch.setattr(status, "topic_state", away)
     monkeypatch.setattr(status, "diagnose", lambda _: "connection refused")
     assert status.waiting(settings.kafka, BATCH) == {"not_read_yet": None, "kafka_fault": "connection refused"}
+
+
+def test_red_indices_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    without: list[Any] = []
+
+    class Cluster:
+        @staticmethod
+        def health(index: list[str], level: str) -> dict[str, Any]:
+            assert (index[0], level) == ("login-events-*", "indices")
+            return {
+                "indices": {"login-events-2025.11": {"status": "red"}, "login-events-2025.12": {"status": "yellow"}}
+            }
+
+    class Client:
+        cluster = Cluster
+
+    client: Any = Client()
+    red = status.red_indices(client)
+    assert red == ["login-events-2025.11"]
+    monkeypatch.setattr(status, "_stored", lambda client, _: without.append(client.without) or {"events": 5})
+    assert status.stored(client, "login-events", red) == {"events": 5, "red_indices": red}
+    assert (without, client.without) == ([red], ())
+
+
+def test_a_person_is_told_what_is_red_and_what_to_do() -> None:
+    told = {
+        "red_indices": ["login-events-2025.11"],
+        "events": 5,
+        "newest_event": None,
+        "windows": 0,
+        "windows_sum": 0,
+        "dead_letters": 0,
+        "dead_letters_last_day": 0,
+        "dead_letters_by_reason": {},
+        "kafka_fault": None,
+        "not_read_yet": 0,
+        "waits_for": {"service": "Elasticsearch", "since": "then", "cause": "index x is at fault"},
+        "deviations": ["Kafka: the topic's settings: cleanup.policy is compact"],
+        "last_batch": None,
+    }
+    lines = "\n".join(status.as_text(told))
+    assert "red           login-events-2025.11: left out below. GET /_cluster/allocation/explain" in lines
+    assert "waits for     Elasticsearch since then: index x is at fault" in lines
+    assert "deviates      Kafka: the topic's settings: cleanup.policy is compact" in lines

@@ -5,7 +5,9 @@ Who uses this module requires elasticsearch and orjson: they are no needs of log
 use for them.
 """
 
+import re
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 from elastic_transport import ConnectionError as NoConnection
@@ -23,13 +25,23 @@ FAILURES = (ApiError, TransportError)
 BUSY = frozenset({429, 502, 503, 504})
 
 _MOST_INDICES = 10_000
+# As Elasticsearch lists the shards that a search misses: [[index][0], [index][1]]
+_MISSING_SHARD = re.compile(r"\[([^\[\]]+)\]\[\d+\]")
 
 
 class Client(Elasticsearch):
     """A client that takes whole answers only: while shards recover, a part of the documents looks like all of them."""
 
+    without: Sequence[str] = ()
+    """Indices that searches leave out, so that the others are told whole."""
+
     def search(self, **options: Any) -> ObjectApiResponse[Any]:
         """Search, or be told 503 while a shard is missing. An index that is not there has no documents."""
+        if self.without:
+            asked = options["index"]
+            patterns = [asked] if isinstance(asked, str) else list(asked)
+            out = [f"-{name}" for name in self.without if any(name.startswith(each.rstrip("*")) for each in patterns)]
+            options["index"] = [*patterns, *out]
         return super().search(**{"allow_partial_search_results": False, "allow_no_indices": True} | options)
 
     def number_of(self, index: str, query: Query) -> int:
@@ -133,6 +145,11 @@ def status_cause(status: int, kind: str, reason: str) -> str:
         return f"the API key lacks a privilege (403, {said}); it needs those of the documented role on login-*"
     if status == 429:
         return f"Elasticsearch is overloaded (429, {said}); it passes when less is asked of it"
+    if status in BUSY and (red := sorted(set(_MISSING_SHARD.findall(reason)) if "missing shards" in reason else ())):
+        return (
+            f"index {', '.join(red)} is red: a shard of it is on no node that is there ({status}). GET "
+            "/_cluster/allocation/explain tells why; bring its node or disk back, or restore the index from a backup"
+        )
     if status in BUSY:
         return f"Elasticsearch is not ready ({status}, {said}); see its log if this lasts"
     return f"Elasticsearch answered {status}: {said}"

@@ -48,7 +48,7 @@ from login_consumer.settings import (
 from login_consumer.sink import Sink
 from login_consumer.snapshots import Repository
 from login_consumer.spark import SparkFailed
-from login_consumer.status import as_text, stored, waiting
+from login_consumer.status import as_text, red_indices, stored, waiting
 from login_consumer.windows import Span
 
 log = logging.getLogger("login_consumer")
@@ -162,11 +162,19 @@ def _check(settings: Settings, _: argparse.Namespace) -> int:
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:
     # asked through Sink, as an index that was made just now does not answer yet
-    told = Sink(settings.elasticsearch).ask(lambda client: stored(client, settings.kafka.topic))
+    red = _red(settings)
+    told = Sink(settings.elasticsearch).ask(lambda client: stored(client, settings.kafka.topic, red))
     told |= waiting(settings.kafka, told["last_batch"]) | {"waits_for": waits_for(settings.waiting_file)}
     told["deviations"] = deviations(promise_hops(settings))
     print(json.dumps(told, indent=1) if options.json else "\n".join(as_text(told)))
     return 0
+
+
+def _red(settings: Settings) -> list[str]:
+    """Return the red indices; none where the playbook has not deployed the key that may see them."""
+    if settings.promise_file is None:
+        return []
+    return Sink(load_retention_settings(None).elasticsearch).ask(red_indices)
 
 
 def _promise(settings: Settings, options: argparse.Namespace) -> int:

@@ -1,27 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 """login-consumer status: what is in Elasticsearch, how far the consumer is, and what Kafka holds beyond that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from login_common.elastic import Client
 
 from login_consumer.dead_letters import ANY, newest
-from login_consumer.documents import DEAD_LETTERS, EVENTS, METRICS, PIPELINE
+from login_consumer.documents import DEAD_LETTERS, EVENTS, FAMILIES, METRICS, PIPELINE
 from login_consumer.hops import HopFailed
 from login_consumer.kafka_side import diagnose, topic_state
 from login_consumer.progress import last_progress
 from login_consumer.settings import Kafka
 
 _RATE_MINUTES = 5
+RED_CURE = (
+    "GET /_cluster/allocation/explain tells why; bring the node or disk back, or restore the index (docs/backup.md)"
+)
 
 
-def stored(client: Client, topic: str) -> dict[str, Any]:
-    """Return totals by kind of document, and the last batch with its `age_seconds` (None before the first).
+def red_indices(client: Client) -> list[str]:
+    """Return the indices of the families that lack a shard; needs the right to monitor.
 
     Raises the client's own errors.
     """
+    health = client.cluster.health(index=[f"{family}-*" for family in FAMILIES], level="indices")
+    return sorted(name for name, each in health.get("indices", {}).items() if each["status"] == "red")
+
+
+def stored(client: Client, topic: str, without: Sequence[str] = ()) -> dict[str, Any]:
+    """Return totals by kind of document, and the last batch with its `age_seconds` (None before the first).
+
+    Indices `without` are left out: they are red, and the others tell what they can. Raises the client's own errors.
+    """
+    client.without = without
+    try:
+        return _stored(client, topic) | {"red_indices": list(without)}
+    finally:
+        client.without = ()
+
+
+def _stored(client: Client, topic: str) -> dict[str, Any]:
     events = client.search(
         index=f"{EVENTS}-*", size=0, track_total_hits=True, aggs={"newest": {"max": {"field": "@timestamp"}}}
     )
@@ -72,6 +92,8 @@ def _age_seconds(moment: str) -> int:
 
 def as_text(told: dict[str, Any]) -> Iterator[str]:
     """Yield the lines that show `status` to a person."""
+    if red := told.get("red_indices"):
+        yield f"red           {', '.join(red)}: left out below. {RED_CURE}"
     yield f"events        {told['events']}, the newest of {told['newest_event'] or 'never'}"
     yield f"windows       {told['windows']}, counting {told['windows_sum']} events"
     reasons = ", ".join(f"{reason} {count}" for reason, count in told["dead_letters_by_reason"].items())
