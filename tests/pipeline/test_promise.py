@@ -67,3 +67,9 @@ def test_a_changed_topic_is_named_and_put_back_by_a_run(
     assert code == DEVIATES
     assert all(f"{name} is {value}, wanted is" in told for name, value in CHANGED.items()), told
     assert promise(pipeline) == (0, "")
+
+
+def test_searches_of_people_are_bounded(elastic: Elasticsearch) -> None:
+    told = elastic.cluster.get_settings(include_defaults=True, flat_settings=True)
+    limits = [told[part].get("search.default_search_timeout") for part in ("persistent", "transient", "defaults")]
+    assert "60s" in limits, limits

@@ -44,6 +44,21 @@ def test_a_red_index_is_named_with_the_next_step() -> None:
     assert "restore the index" in told
 
 
+def test_a_search_takes_whole_answers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(Elasticsearch, "search", lambda _, **options: asked.append(options))
+    Client("https://localhost:1").search(index="login-events-*")
+    # -1: the default limit of the nodes would end it with a part
+    assert asked == [
+        {
+            "index": "login-events-*",
+            "allow_partial_search_results": False,
+            "allow_no_indices": True,
+            "timeout": "-1",
+        }
+    ]
+
+
 def test_a_search_leaves_out_what_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(Elasticsearch, "search", lambda _, **options: asked.append(options["index"]))

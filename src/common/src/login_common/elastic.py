@@ -42,7 +42,9 @@ class Client(Elasticsearch):
             patterns = [asked] if isinstance(asked, str) else list(asked)
             out = [f"-{name}" for name in self.without if any(name.startswith(each.rstrip("*")) for each in patterns)]
             options["index"] = [*patterns, *out]
-        return super().search(**{"allow_partial_search_results": False, "allow_no_indices": True} | options)
+        # The time limit of the nodes is for people's queries; ours is the one of the connection.
+        whole = {"allow_partial_search_results": False, "allow_no_indices": True, "timeout": "-1"}
+        return super().search(**whole | options)
 
     def number_of(self, index: str, query: Query) -> int:
         """Return the number of documents; Elasticsearch's own count would leave out those of missing shards."""
