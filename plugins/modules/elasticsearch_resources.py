@@ -123,6 +123,20 @@ def differences(stored: dict[str, Any], wanted: dict[str, Any], path: str = "") 
     return new, other
 
 
+def need_winning(cluster: Cluster, templates: dict[str, Any], indices: dict[str, str]) -> None:
+    """Raise Refused if a foreign template would shape one of these indices (by pattern) in the place of ours."""
+    for pattern, index in indices.items():
+        ours = [name for name, body in templates.items() if pattern in body["index_patterns"]]
+        told = cluster.call("POST", f"/_index_template/_simulate_index/{index}") if ours else {}
+        beaten = {each["name"] for each in told.get("overlapping", [])} & set(ours)
+        if beaten:
+            raise Refused(
+                f"another index template wins for {index} over {', '.join(beaten)}, whose priority is "
+                f"{templates[ours[0]].get('priority', 0)}. GET /_index_template shows all: delete it, narrow its "
+                "index_patterns, or lower its priority, then run this again"
+            )
+
+
 def first_index_changes(cluster: Cluster, wanted: dict[str, str], check: bool) -> list[str]:
     """Make an index for each pattern that has none: who reads a pattern learns its fields from an index alone."""
     changes = []
@@ -199,6 +213,8 @@ def main() -> None:
     result: dict[str, Any] = {}
     try:
         changes = template_changes(cluster, module.params["index_templates"], module.check_mode)
+        if not module.check_mode:  # before that, ours may not be there
+            need_winning(cluster, module.params["index_templates"], module.params["first_indices"])
         changes += first_index_changes(cluster, module.params["first_indices"], module.check_mode)
         if module.params["api_key_name"]:
             more, result["api_key_encoded"] = api_key_change(cluster, module.params, module.check_mode)

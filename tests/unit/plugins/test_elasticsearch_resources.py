@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.service_api import HASH, Refused, hash_of
-from elasticsearch_resources import first_index_changes, template_changes
+from elasticsearch_resources import first_index_changes, need_winning, template_changes
 
 KEYWORD, DATE = {"type": "keyword"}, {"type": "date"}
 WANTED = {"reason": KEYWORD, "replay": {"properties": {"state": KEYWORD, "at": DATE}}}
@@ -92,3 +92,27 @@ def test_a_pattern_without_an_index_gets_one(check: bool, written: list[str]) ->
     wanted = {"events-*": "events-2026.11", "letters-*": "letters-2026.11"}
     assert first_index_changes(cluster, wanted, check) == ["index letters-2026.11: created, the first one of letters-*"]
     assert cluster.written == written
+
+
+class Simulated:
+    """Answers what shapes an index: the templates that match and do not win."""
+
+    def __init__(self, *overlapping: str) -> None:
+        self.overlapping, self.asked = overlapping, []
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        self.asked.append(f"{method} {path}")
+        return {"template": {}, "overlapping": [{"name": name, "index_patterns": ["*"]} for name in self.overlapping]}
+
+
+def test_an_index_is_not_made_by_a_foreign_template() -> None:
+    first = {"letters-*": "letters-2026.03"}
+    templates = {"letters": {**BODY, "priority": 200}}
+    with pytest.raises(Refused, match=r"wins for letters-2026\.03 over letters, whose priority is 200.*delete it"):
+        need_winning(Simulated("letters", "logs"), templates, first)
+    well = Simulated("logs")
+    need_winning(well, templates, first)
+    assert well.asked == ["POST /_index_template/_simulate_index/letters-2026.03"]
+    other = Simulated()
+    need_winning(other, {}, first)
+    assert other.asked == []
