@@ -91,9 +91,14 @@ from pathlib import Path
 from login_consumer.backup import backup
 from login_consumer.settings import load_backup_settings
 settings = load_backup_settings(None).model_copy(update={"keep_days": 30, "keep_least": 2})
-made = backup(settings, round((time.time() + 31 * 86400) * 1000), False, lambda line: None)
-print(json.dumps({"name": made.snapshot.name, "deleted": made.deleted}))
+made = backup(settings, round((time.time() + 31 * 86400) * 1000), False, lambda line: None, force=FORCE)
+print(json.dumps({"name": made.snapshot.name, "deleted": made.deleted, "doubt": made.doubt}))
 """
+
+
+def later(deployment: Deployment, force: bool) -> dict[str, Any]:
+    python = "/opt/login-consumer/current/bin/python"
+    return deployment.python(LATER.replace("FORCE", repr(force)), user="login-consumer", python=python)
 
 
 @pytest.mark.usefixtures("foreign")
@@ -102,12 +107,22 @@ def test_old_ones_go_and_foreign_ones_stay(deployment: Deployment, host: Host, e
         host.check_output("login-consumer backup")
     ours = [each["name"] for each in backups(host)["backups"]]
     assert len(ours) >= 3
-    done = deployment.python(LATER, user="login-consumer", python="/opt/login-consumer/current/bin/python")
+    done = later(deployment, force=True)
     try:
         assert done["deleted"] == ours[:-1]
         assert names(elastic) == {*FOREIGN, ours[-1], done["name"]}
     finally:
         elastic.snapshot.delete(repository=REPOSITORY, snapshot=done["name"])
+
+
+def test_a_clock_that_is_ahead_deletes_no_backup(deployment: Deployment, host: Host, elastic: Elasticsearch) -> None:
+    for _ in range(3):
+        host.check_output("login-consumer backup")
+    before = names(elastic)
+    done = later(deployment, force=False)
+    elastic.snapshot.delete(repository=REPOSITORY, snapshot=done["name"])
+    assert done["deleted"] == [] and "it may be ahead" in done["doubt"]
+    assert names(elastic) == before
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,38 @@ def old(elastic: Elasticsearch) -> Iterator[None]:
     elastic.indices.delete(index=OLD + OTHERS, ignore_unavailable=True)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def lived(elastic: Elasticsearch) -> Iterator[tuple[str, str]]:
+    """Let a batch have been written four days ago, as on a host that has run for a while; of no topic that is audited."""
+    moment = datetime.now(UTC) - timedelta(days=4)
+    index = f"login-pipeline-{moment:%Y.%m}"
+    document = {"@timestamp": moment.isoformat(), "topic": "witness"}
+    told = elastic.index(index=index, document=document, refresh=True)
+    yield index, told["_id"]
+    elastic.options(ignore_status=404).delete(index=index, id=told["_id"], refresh=True)
+
+
+@pytest.mark.usefixtures("old")
+def test_a_clock_that_may_be_ahead_deletes_nothing(
+    pipeline: Pipeline, elastic: Elasticsearch, lived: tuple[str, str]
+) -> None:
+    index, id_ = lived
+    kept = elastic.get(index=index, id=id_)["_source"]
+    elastic.delete(index=index, id=id_, refresh=True)
+    before, since = there(elastic), pipeline.clock()
+    try:
+        pipeline.host.run("systemctl start login-retention")
+        told = "\n".join(pipeline.journal("login-retention", since))
+        assert "it may be ahead. Nothing was deleted" in told and "--force" in told
+        shown = pipeline.host.check_output("systemctl show --property=ExecMainStatus,ActiveState login-retention")
+        assert sorted(shown.splitlines()) == ["ActiveState=failed", "ExecMainStatus=3"]
+        assert there(elastic) == before
+    finally:
+        elastic.index(index=index, id=id_, document=kept, refresh=True)
+    pipeline.host.check_output("login-consumer retention --force")
+    assert there(elastic) == before - set(OLD)
+
+
 def there(elastic: Elasticsearch) -> set[str]:
     return set(elastic.indices.get(index=["login-*"]).body)
 

@@ -2,17 +2,21 @@
 """Which backups are kept, and what they tell; with services: tests/pipeline/test_backup.py."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from login_common.times import rfc3339_ms
-from login_consumer.backup import as_text, status, too_old
+from login_consumer import backup as module
+from login_consumer.backup import as_text, backup, status, too_old
 from login_consumer.counts import OffsetRange
 from login_consumer.progress import Progress
+from login_consumer.settings import BackupSettings
 from login_consumer.snapshots import Position, Snapshot, name_of
 
 DAY = 86_400_000
 NOW = rfc3339_ms("2026-03-15T12:00:00Z")
+ELASTICSEARCH = {"hosts": ["https://es.example.org:9200"], "ca_file": "/ca.pem", "api_key": "key"}
 OURS = {"made_by": "login-consumer", "topic": "login-events", "sequence": 7}
 
 
@@ -110,3 +114,58 @@ def test_elasticsearchs_own_reasons_are_kept() -> None:
     found = Snapshot.of(told)
     assert found.failures == ("shards failed", "login-events-2026.03: No space left on device")
     assert found.features == ("kibana",) and not found.is_good and not found.is_ours
+
+
+class Stored:
+    """A repository with these snapshots, beside an Elasticsearch whose accounts are so many days old."""
+
+    def __init__(self, snapshots: list[Snapshot], accounts: list[float]) -> None:
+        self._snapshots, self.accounts = snapshots, [NOW - age * DAY for age in accounts]
+        self.deleted: list[str] = []
+        self.sink = self
+
+    def check(self) -> None:
+        pass
+
+    def snapshots(self) -> list[Snapshot]:
+        return self._snapshots
+
+    def make(self, name: str, metadata: Any, _: bool) -> Snapshot:
+        self._snapshots = [*self._snapshots, snapshot(0, name=name, metadata=OURS | metadata | {"sequence": 8})]
+        return self._snapshots[-1]
+
+    def delete(self, names: list[str]) -> None:
+        self.deleted += names
+
+    def bytes_of(self, _: str) -> tuple[int, int]:
+        return 1, 2
+
+    def ask(self, request: Callable[[Any], Any]) -> Any:
+        return request(self)
+
+    def number_of(self, _: str, query: Any) -> int:
+        span = query["range"]["@timestamp"]
+        return sum(span["gte"] <= each < span.get("lt", each + 1) for each in self.accounts)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "force", "deletes"),
+    [
+        ([0, 4], False, True),
+        ([365], False, False),  # the clock has jumped
+        ([365, 0], False, False),  # and batches were written since
+        ([4, 5], False, False),  # the consumer stands
+        ([365], True, True),
+    ],
+)
+def test_a_clock_that_may_be_ahead_deletes_no_backup(
+    accounts: list[float], force: bool, deletes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = Stored([snapshot(age) for age in (40, 39, 38, 2)], accounts)
+    monkeypatch.setattr(module, "Repository", lambda _: stored)
+    monkeypatch.setattr(module, "last_progress", lambda *_: progress(1))
+    settings = BackupSettings.model_validate({"elasticsearch": ELASTICSEARCH, "repository": "r"})
+    made = backup(settings, NOW, False, lambda _: None, force)
+    assert made.snapshot.is_good and made.kept == (3 if deletes else 5)
+    assert stored.deleted == ([name_of(NOW - age * DAY) for age in (40, 39)] if deletes else [])
+    assert ("it may be ahead. Nothing was deleted" in made.doubt) != deletes

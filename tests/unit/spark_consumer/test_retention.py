@@ -14,8 +14,10 @@ from login_consumer.counts import OffsetRange
 from login_consumer.periods import Index, first_kept
 from login_consumer.retention import Removed, clean_beginning, retention
 from login_consumer.settings import RetentionSettings, load_retention_settings
+from login_consumer.witness import ClockDoubted
 
 NOW = rfc3339_ms("2026-03-15T12:00:00Z")
+HOUR = 3_600_000
 
 
 def ms(date: str) -> int:
@@ -108,6 +110,7 @@ class Elastic:
     def __init__(self, *names: str, closed: tuple[str, ...] = ()) -> None:
         self.names, self.closed = [*names, *closed], closed
         self.deleted: list[list[str]] = []
+        self.accounts = [NOW - hours * HOUR for hours in (1, 4 * 24)]
         self.indices = self
 
     def resolve_index(self, **_: Any) -> Any:
@@ -117,9 +120,12 @@ class Elastic:
     def refresh(self, **_: Any) -> None:
         pass
 
-    def number_of(self, index: str, _: Any) -> int:
+    def number_of(self, index: str, query: Any) -> int:
         assert index not in self.closed
-        return 7
+        if "range" not in query:
+            return 7
+        span = query["range"]["@timestamp"]
+        return sum(span["gte"] <= each < span.get("lt", each + 1) for each in self.accounts)
 
     def search(self, index: str, **options: Any) -> Any:
         assert index not in self.closed
@@ -137,11 +143,15 @@ class Elastic:
 
 
 def run(
-    settings: RetentionSettings, elastic: Elastic, monkeypatch: pytest.MonkeyPatch, dry_run: bool = False
+    settings: RetentionSettings,
+    elastic: Elastic,
+    monkeypatch: pytest.MonkeyPatch,
+    dry_run: bool = False,
+    force: bool = False,
 ) -> tuple[Removed, str]:
     lines: list[str] = []
     monkeypatch.setattr(module, "Sink", lambda _: elastic)
-    return retention(settings, NOW, dry_run, lines.append), "\n".join(lines)
+    return retention(settings, NOW, dry_run, lines.append, force), "\n".join(lines)
 
 
 STORED = (
@@ -212,6 +222,42 @@ def test_old_checkpoints_go(settings: RetentionSettings, monkeypatch: pytest.Mon
     assert run(settings, Elastic(), monkeypatch, dry_run=True)[0].checkpoints == 1 and old.exists()
     assert run(settings, Elastic(), monkeypatch)[0].checkpoints == 1
     assert not old.exists() and all(each.exists() for each in (in_use, young, other))
+
+
+# How many hours before the clock's time batches were written
+AHEAD = {
+    "jumped by a year": [365 * 24],
+    "jumped by a year, and batches were written since": [365 * 24, 1, 0],
+    "consumer stopped for four days": [4 * 24, 5 * 24],
+    "nothing was ever written": [],
+}
+
+
+@pytest.mark.parametrize("hours", AHEAD.values(), ids=AHEAD)
+def test_a_clock_that_may_be_ahead_deletes_nothing(
+    settings: RetentionSettings, monkeypatch: pytest.MonkeyPatch, hours: list[int]
+) -> None:
+    aside = settings.checkpoint_dir.with_name("checkpoint.20200101T000000.000000")
+    aside.mkdir()
+    for names in (STORED, ()):
+        elastic = Elastic(*names)
+        elastic.accounts = [NOW - each * HOUR for each in hours]
+        with pytest.raises(ClockDoubted, match=r"it may be ahead\. Nothing was deleted.*--force"):
+            run(settings, elastic, monkeypatch)
+        assert elastic.deleted == [] and aside.exists()
+        assert "a run would stop: the clock says 2026-03-15" in run(settings, elastic, monkeypatch, dry_run=True)[1]
+    elastic = Elastic(*STORED)
+    elastic.accounts = []
+    run(settings, elastic, monkeypatch, force=True)
+    assert set().union(*elastic.deleted) == GONE and not aside.exists()
+
+
+def test_without_anything_old_no_witness_is_needed(
+    settings: RetentionSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elastic = Elastic("login-events-2026.03")
+    elastic.accounts = []
+    assert run(settings, elastic, monkeypatch)[0] == Removed(0, 0, 0)
 
 
 def test_what_is_moved_aside_is_found_again(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from login_consumer.documents import PIPELINE
 from login_consumer.progress import Progress, last_progress
 from login_consumer.settings import BackupSettings
 from login_consumer.snapshots import Position, Repository, Snapshot, name_of
+from login_consumer.witness import doubt
 
 _DAY_MS = 86_400_000
 
@@ -30,6 +31,8 @@ class Made:
     total_bytes: int
     kept: int
     deleted: tuple[str, ...]
+    doubt: str = ""
+    """Why no old one was deleted, if the clock may be ahead."""
 
     def as_text(self) -> str:
         """Return one line for the journal, for people and programs."""
@@ -39,8 +42,12 @@ class Made:
         return "backup " + " ".join(f"{key}={value}" for key, value in told.items())
 
 
-def backup(settings: BackupSettings, now: int, anew: bool, tell: Callable[[str], None]) -> Made:
+def backup(
+    settings: BackupSettings, now: int, anew: bool, tell: Callable[[str], None], force: bool = False
+) -> Made:
     """Make a backup, then delete what is too old at the time `now`.
+
+    If the clock may be ahead, nothing is deleted, and `doubt` says so, unless `force` says that the clock is right.
 
     Raises CheckpointError if Elasticsearch has lost what the last backup holds, unless `anew` gives that up: the copy
     of an empty Elasticsearch would be taken for the newest good one. Raises Unavailable if it is not good.
@@ -65,11 +72,15 @@ def backup(settings: BackupSettings, now: int, anew: bool, tell: Callable[[str],
         raise Unavailable("the consumer began a new checkpoint meanwhile, so the snapshot was deleted; make another")
     every = repository.snapshots()
     old = list(too_old(every, now, settings.keep_days, settings.keep_least))
+    doubted = repository.sink.ask(lambda client: doubt(client, now, settings.witness_days)) if old and not force else ""
+    if doubted:
+        old = []
     for each in old:
         tell(f"deletes {each.name}, {each.state}")
     repository.delete([each.name for each in old])
     new_bytes, total_bytes = repository.bytes_of(name)
-    return Made(snapshot, new_bytes, total_bytes, len(every) - len(old), tuple(each.name for each in old))
+    deleted = tuple(each.name for each in old)
+    return Made(snapshot, new_bytes, total_bytes, len(every) - len(old), deleted, doubted)
 
 
 def _goes_on(client: Client, good: Sequence[Snapshot], progress: Progress | None) -> bool:

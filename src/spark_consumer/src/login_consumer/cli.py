@@ -50,6 +50,7 @@ from login_consumer.snapshots import Repository
 from login_consumer.spark import SparkFailed
 from login_consumer.status import as_text, red_indices, stored, waiting
 from login_consumer.windows import Span
+from login_consumer.witness import ClockDoubted
 
 log = logging.getLogger("login_consumer")
 
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Its settings are a file of their own: --settings, $LOGIN_RETENTION_SETTINGS or {RETENTION_FILE}.",
     )
     retention_parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    _add_force(retention_parser)
     retention_parser.set_defaults(command=_retention, load=load_retention_settings)
     _add_backup_parsers(commands)
     dead.add_parser(commands)
@@ -132,6 +134,7 @@ def _add_backup_parsers(commands: Any) -> None:
     backup_parser.add_argument(
         "--anew", action="store_true", help="also if Elasticsearch has lost what the last backup holds"
     )
+    _add_force(backup_parser)
     backup_parser.set_defaults(command=_backup)
     list_parser = commands.add_parser("backups", help="list the snapshots that 'backup' has made", description=file)
     list_parser.add_argument("--json", action="store_true", help="as one JSON object")
@@ -148,6 +151,10 @@ def _add_backup_parsers(commands: Any) -> None:
     restore_parser.set_defaults(command=_restore)
     for each in (backup_parser, list_parser, restore_parser):
         each.set_defaults(load=load_backup_settings)
+
+
+def _add_force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="delete also if the clock may be ahead: you know it is not")
 
 
 def _run(settings: Settings, _: argparse.Namespace) -> int:
@@ -198,7 +205,8 @@ def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _retention(settings: RetentionSettings, options: argparse.Namespace) -> int:
-    done = retention(settings, round(time.time() * 1000), options.dry_run, lambda line: print(line, flush=True))
+    now = round(time.time() * 1000)
+    done = retention(settings, now, options.dry_run, lambda line: print(line, flush=True), options.force)
     verb = "would delete" if options.dry_run else "deleted"
     print(f"{verb} {done.indices} indices with {done.documents} documents, and {done.checkpoints} old checkpoints")
     return 0
@@ -206,7 +214,10 @@ def _retention(settings: RetentionSettings, options: argparse.Namespace) -> int:
 
 def _backup(settings: BackupSettings, options: argparse.Namespace) -> int:
     now = round(time.time() * 1000)
-    print(backup(settings, now, options.anew, lambda line: print(line, flush=True)).as_text())
+    made = backup(settings, now, options.anew, lambda line: print(line, flush=True), options.force)
+    print(made.as_text(), flush=True)
+    if made.doubt:
+        raise ClockDoubted(f"the backup is good, but old ones stay: {made.doubt}")
     return 0
 
 

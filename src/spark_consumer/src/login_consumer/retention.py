@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from login_common.elastic import Client, by_index
@@ -19,6 +20,7 @@ from login_consumer.documents import FAMILIES, PIPELINE
 from login_consumer.periods import Index
 from login_consumer.settings import RetentionSettings
 from login_consumer.sink import Sink
+from login_consumer.witness import ClockDoubted, doubt
 
 Sequences = dict[str, OffsetRange]
 """The sequences of the accounts of the topic in an index, by its name; `next` is one more than the highest."""
@@ -36,8 +38,14 @@ class Removed(NamedTuple):
     checkpoints: int
 
 
-def retention(settings: RetentionSettings, now: int, dry_run: bool, tell: Callable[[str], None]) -> Removed:
-    """Delete what is older than its retention at the time `now`, or only tell what that is. Raises Unavailable."""
+def retention(
+    settings: RetentionSettings, now: int, dry_run: bool, tell: Callable[[str], None], force: bool = False
+) -> Removed:
+    """Delete what is older than its retention at the time `now`, or only tell what that is.
+
+    Raises ClockDoubted, with nothing deleted, if the clock may be ahead, unless `force` says that it is right. Raises
+    Unavailable.
+    """
     sink = Sink(settings.elasticsearch)
     old = [found for found in sink.ask(_indices) if found.dated.is_over(now, settings.days_of(found.dated.family))]
     accounts = [found.dated for found in old if found.dated.family == PIPELINE]
@@ -47,6 +55,13 @@ def retention(settings: RetentionSettings, now: int, dry_run: bool, tell: Callab
         old = [found for found in old if found.dated not in stay]
         for index in sorted(stay):
             tell(f"keeps {index.name}: the newest account is in it, or younger ones begin before its end")
+    checkpoints = _old_checkpoints(settings, now)
+    if (old or checkpoints) and not force:
+        doubted = sink.ask(lambda client: doubt(client, now, settings.witness_days))
+        if doubted and not dry_run:
+            raise ClockDoubted(doubted)
+        if doubted:
+            tell(f"a run would stop: {doubted}")
     documents = 0
     # events and windows of one time in one request, so that nobody sees the one without the other
     for part in _parts(sorted(old, key=lambda found: found.dated.span)):
@@ -59,7 +74,8 @@ def retention(settings: RetentionSettings, now: int, dry_run: bool, tell: Callab
         if not dry_run:
             names = [found.dated.name for found in part]
             sink.ask(partial(_delete, names=names))
-    return Removed(len(old), documents, _remove_checkpoints(settings, now, dry_run, tell))
+    _remove_checkpoints(checkpoints, dry_run, tell)
+    return Removed(len(old), documents, len(checkpoints))
 
 
 class _Found(NamedTuple):
@@ -122,12 +138,14 @@ def _delete(client: Client, names: Sequence[str]) -> None:
     client.indices.delete(index=names, ignore_unavailable=True)
 
 
-def _remove_checkpoints(settings: RetentionSettings, now: int, dry_run: bool, tell: Callable[[str], None]) -> int:
+def _old_checkpoints(settings: RetentionSettings, now: int) -> list[Path]:
     # as old as the accounts, without which nothing in a checkpoint can be understood
     before = datetime.fromtimestamp((now - settings.progress_days * _DAY_MS) / 1000, UTC)
-    old = [directory for directory, moment in kept_aside(settings.checkpoint_dir) if moment < before]
+    return [directory for directory, moment in kept_aside(settings.checkpoint_dir) if moment < before]
+
+
+def _remove_checkpoints(old: Iterable[Path], dry_run: bool, tell: Callable[[str], None]) -> None:
     for directory in old:
         tell(f"{'would remove' if dry_run else 'removes'} {directory}")
         if not dry_run:
             shutil.rmtree(directory)
-    return len(old)

@@ -204,6 +204,8 @@ class RetentionSettings(_Section):
     dead_letters_days: Positive = 90
     progress_days: Positive = 35
     """For the accounts of the batches, and for checkpoints that were kept aside."""
+    witness_days: Positive = 3
+    """Nothing is deleted unless accounts show that the clock has been right for so many days."""
     checkpoint_dir: Path = STATE_DIR / "checkpoint"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -234,6 +236,8 @@ class BackupSettings(_Section):
     keep_days: Positive = 30
     keep_least: Positive = 3
     """So many good backups stay, however old they are."""
+    witness_days: Positive = 3
+    """No backup is deleted unless accounts show that the clock has been right for so many days."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
