@@ -79,6 +79,40 @@ def test_what_kafka_has_lost_since_is_told_before_anything_is_deleted(
     assert pipeline.audit()["balanced"]
 
 
+# The largest file of data in the repository, with four bytes in its middle changed, and how to change them back
+DAMAGE = """
+import json
+from pathlib import Path
+file = max(Path("{folder}").glob("indices/*/*/__*"), key=lambda each: each.stat().st_size)
+with file.open("r+b") as data:
+    data.seek(file.stat().st_size // 2)
+    kept = data.read(4)
+    data.seek(-4, 1)
+    data.write(bytes(each ^ 255 for each in kept))
+print(json.dumps(str(file)))
+"""
+
+
+@pytest.mark.usefixtures("long", "all_runs_afterwards")
+def test_a_damaged_backup_changes_nothing(deployment: Deployment, pipeline: Pipeline, elastic: Elasticsearch) -> None:
+    pipeline.host.check_output("login-consumer backup")
+    with pipeline.still() as before:
+        uuids = {each["index"]: each["uuid"] for each in elastic.cat.indices(index="login-*", format="json")}
+        # XOR: the second time brings the bytes back
+        damage = DAMAGE.format(folder=deployment.backup_dir)
+        deployment.python(damage)
+        try:
+            run = restore(deployment, "-e", "confirm=yes")
+        finally:
+            deployment.python(damage)
+        assert run.returncode != 0 and "nothing was changed: 1 of " in run.text, run.output
+        assert "cannot be read. login-" in run.text and "share the damaged files" in run.text, run.output
+        after = {each["index"]: each["uuid"] for each in elastic.cat.indices(index="login-*", format="json")}
+        assert after == uuids and stored(elastic) == before.stored
+    pipeline.systemctl("start", "login-consumer")
+    assert pipeline.audit()["balanced"]
+
+
 def unpack(archive: Path, passphrase: Path, folder: Path) -> None:
     """As docs/backup.md has it."""
     command = f"ansible-vault decrypt --vault-password-file {passphrase} --output - {archive} | tar -xzf - -C {folder}"

@@ -39,7 +39,7 @@ def old(elastic: Elasticsearch) -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def lived(elastic: Elasticsearch) -> Iterator[tuple[str, str]]:
-    """Let a batch have been written four days ago, as on a host that has run for a while; of no topic that is audited."""
+    """Let a batch have been written four days ago, as on a host that has run for a while; its topic is nobody's."""
     moment = datetime.now(UTC) - timedelta(days=4)
     index = f"login-pipeline-{moment:%Y.%m}"
     document = {"@timestamp": moment.isoformat(), "topic": "witness"}

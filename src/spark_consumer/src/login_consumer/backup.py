@@ -42,9 +42,7 @@ class Made:
         return "backup " + " ".join(f"{key}={value}" for key, value in told.items())
 
 
-def backup(
-    settings: BackupSettings, now: int, anew: bool, tell: Callable[[str], None], force: bool = False
-) -> Made:
+def backup(settings: BackupSettings, now: int, anew: bool, tell: Callable[[str], None], force: bool = False) -> Made:
     """Make a backup, then delete what is too old at the time `now`.
 
     If the clock may be ahead, nothing is deleted, and `doubt` says so, unless `force` says that the clock is right.

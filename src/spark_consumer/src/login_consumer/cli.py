@@ -154,7 +154,9 @@ def _add_backup_parsers(commands: Any) -> None:
 
 
 def _add_force(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--force", action="store_true", help="delete also if the clock may be ahead: you know it is not")
+    parser.add_argument(
+        "--force", action="store_true", help="delete also if the clock may be ahead: you know it is not"
+    )
 
 
 def _run(settings: Settings, _: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from login_consumer.plan import TopicState, decide
 from login_consumer.progress import last_progress
 from login_consumer.settings import BackupSettings, Settings
 from login_consumer.snapshots import KIBANA_INDICES, Position, Repository, Snapshot
+from login_consumer.trial import require_readable
 
 NEWEST = "newest"
 
@@ -39,12 +40,14 @@ def restore(
 
     With `kibana` its own state as well.
 
-    Raises CheckpointError, with nothing changed, if the consumer runs, if there is no such snapshot, or if it could not
-    go on from there without a loss that kafka.allow_data_loss does not permit. Raises Unavailable, HopFailed.
+    Raises CheckpointError, with nothing changed, if the consumer runs, if there is no such snapshot, if an index of it
+    cannot be read, or if it could not go on from there without a loss that kafka.allow_data_loss does not permit.
+    Raises Unavailable, HopFailed.
     """
     with checkpoint.locked(consumer.checkpoint_dir):
         repository = Repository(settings)
-        snapshot = chosen(repository.snapshots(), name)
+        snapshots = repository.snapshots()
+        snapshot = chosen(snapshots, name)
         if snapshot.metadata["topic"] != consumer.kafka.topic:
             raise CheckpointError(
                 f"snapshot {snapshot.name} is of topic {snapshot.metadata['topic']}, and kafka.topic is "
@@ -54,7 +57,10 @@ def restore(
             raise CheckpointError(f"nothing was changed: snapshot {snapshot.name} holds nothing of Kibana")
         tell(f"restores {snapshot.name}, the state of {iso(snapshot.start)}")
         to_read = what_follows(consumer, snapshot, topic_state(consumer.kafka))
-        _replace_indices(repository, snapshot, kibana, tell)
+        there = repository.sink.ask(lambda client: _indices(client, [f"{family}-*" for family in FAMILIES]))
+        wanted = _wanted(snapshot, there, kibana)
+        require_readable(repository, snapshots, snapshot, wanted, tell)
+        _replace_indices(repository, snapshot, there, wanted, kibana, tell)
         gone = repository.sink.ask(lambda client: _cut_accounts(client, snapshot))
         tell(f"{gone} accounts of batches that the backup does not hold whole were removed")
         _check_position(repository, snapshot)
@@ -95,17 +101,27 @@ def what_follows(consumer: Settings, snapshot: Snapshot, kafka: TopicState) -> i
     return sum(max(0, end - start[partition]) for partition, end in kafka.ends.items())
 
 
-def _replace_indices(repository: Repository, snapshot: Snapshot, kibana: bool, tell: Callable[[str], None]) -> None:
-    there = repository.sink.ask(lambda client: _indices(client, [f"{family}-*" for family in FAMILIES]))
+def _wanted(snapshot: Snapshot, there: Sequence[str], kibana: bool) -> list[str]:
+    """Return which indices of the snapshot are to come back."""
+    # copies, as a person may name them, come back where they are gone
+    ours = [name for name in snapshot.indices if Index.of(name) or (name.startswith(FAMILIES) and name not in there)]
+    return ours + (snapshot.kibana_indices if kibana else [])
+
+
+def _replace_indices(
+    repository: Repository,
+    snapshot: Snapshot,
+    there: Sequence[str],
+    wanted: Sequence[str],
+    kibana: bool,
+    tell: Callable[[str], None],
+) -> None:
     ours = [name for name in there if Index.of(name)]
     if kibana and snapshot.kibana_indices:
         ours += repository.sink.ask(lambda client: _indices(client, [KIBANA_INDICES]))
     if ours:
         tell(f"deletes {len(ours)} indices")
         repository.sink.ask(lambda client: client.indices.delete(index=ours, ignore_unavailable=True))
-    # copies, as a person may name them, come back where they are gone
-    wanted = [name for name in snapshot.indices if Index.of(name) or (name.startswith(FAMILIES) and name not in there)]
-    wanted += snapshot.kibana_indices if kibana else []
     repository.restore(snapshot, wanted, snapshot.features if kibana else ())
     tell(f"{len(wanted)} indices are back" + (", and what Kibana keeps" if kibana else ""))
 

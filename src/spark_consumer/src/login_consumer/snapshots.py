@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from elasticsearch import ApiError
 from login_common.elastic import FAILURES, Client, Unavailable, cause
 from login_common.times import iso
 
@@ -24,6 +25,8 @@ KIBANA_INDICES = ".kibana*"
 """What Kibana keeps, where it is no feature of Elasticsearch."""
 _MOST_METADATA = 1000  # bytes; Elasticsearch takes less than 1024
 _DAY_S = 86_400
+_UNREADABLE = frozenset({404, 500})
+"""What Elasticsearch answers to a restore whose metadata are missing or damaged."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,31 @@ class Repository:
                 f"{shards['failed']} of {shards['total']} shards were not restored; GET /_cluster/allocation/explain "
                 "tells why. The snapshot stays; restore it again, or another one"
             )
+
+    def restore_copy(self, snapshot: Snapshot, index: str, copy: str, settings: dict[str, Any]) -> str:
+        """Begin to restore an index under the name `copy`, which must not be there; does not wait for its shards.
+
+        Returns why its metadata or those of the snapshot cannot be read, or nothing. Raises Unavailable.
+        """
+        try:
+            self.sink.client().options(request_timeout=_DAY_S).snapshot.restore(
+                repository=self._name,
+                snapshot=snapshot.name,
+                indices=[index],
+                rename_pattern=".+",
+                rename_replacement=copy,
+                index_settings=settings,
+                include_global_state=False,
+                include_aliases=False,
+                feature_states=["none"],
+                wait_for_completion=False,
+            )
+        except FAILURES as error:
+            told = self.explained(cause(error), str(getattr(error, "body", "")))
+            if isinstance(error, ApiError) and error.meta.status in _UNREADABLE:
+                return told
+            raise Unavailable(told) from None
+        return ""
 
     def explained(self, told: str, details: str = "") -> str:
         """Return what Elasticsearch has told, after what it means for this repository if that is known."""

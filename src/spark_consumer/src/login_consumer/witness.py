@@ -31,8 +31,8 @@ def doubt(client: Client, now: int, days: int) -> str:
     else:
         return ""
     return (
-        f"the clock says {iso(now)}, but {why}: it may be ahead. Nothing was deleted. Compare it ('timedatectl'); if it "
-        "is right, as after a long stop of the consumer, wait until batches have been written for that long, or run "
+        f"the clock says {iso(now)}, but {why}: it may be ahead. Nothing was deleted. Compare it ('timedatectl'); if "
+        "it is right, as after a long stop of the consumer, wait until batches have been written for that long, or run "
         "the command once with --force"
     )
 
