@@ -113,6 +113,31 @@ def test_a_damaged_backup_changes_nothing(deployment: Deployment, pipeline: Pipe
     assert pipeline.audit()["balanced"]
 
 
+@pytest.mark.usefixtures("long", "all_runs_afterwards")
+def test_a_red_index_is_named_and_no_obstacle_to_a_restore(
+    deployment: Deployment, pipeline: Pipeline, elastic: Elasticsearch
+) -> None:
+    pipeline.host.check_output("login-consumer backup")
+    foreign, allocation = "drill-red", {"index.routing.allocation.require._name": "nowhere"}
+    (lost, *_) = sorted(elastic.indices.get(index="login-events-*").body)
+    with pipeline.still() as before:
+        # a primary that no node may hold
+        options = {"settings": allocation, "wait_for_active_shards": 0}
+        elastic.indices.create(index=foreign, **options)
+        try:
+            run = run_playbook(ROOT / "site.yml", deployment.inventory, "--tags", "elasticsearch")
+        finally:
+            elastic.indices.delete(index=foreign)
+        assert run.returncode != 0 and f"no shard of them is being started: {foreign}. " in run.text, run.output
+        elastic.indices.delete(index=lost)
+        elastic.indices.create(index=lost, **options)
+        assert elastic.cluster.health(index=lost)["status"] == "red"
+        run = restore(deployment, "-e", "confirm=yes")
+        assert run.returncode == 0, run.output
+        assert elastic.cluster.health(index=lost)["status"] != "red" and stored(elastic) >= before.stored
+    assert pipeline.audit()["balanced"]
+
+
 def unpack(archive: Path, passphrase: Path, folder: Path) -> None:
     """As docs/backup.md has it."""
     command = f"ansible-vault decrypt --vault-password-file {passphrase} --output - {archive} | tar -xzf - -C {folder}"

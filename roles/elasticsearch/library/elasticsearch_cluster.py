@@ -3,12 +3,13 @@
 """Ansible module: waits for an Elasticsearch cluster while a node is restarted or leaves for good.
 
 A restart: `spared` before it, `complete` after it. A farewell: `dispensable` before anything is touched, `drained`, and
-`left` when the node is stopped. `founded` waits for the nodes alone.
+`left` when the node is stopped. `founded` waits for the nodes alone, `readable` until no index is red.
 """
 
 from __future__ import annotations
 
 import time
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -27,11 +28,12 @@ options:
       - 'spared: wait until all shards have their copies, then let none be made elsewhere while C(node) is away.'
       - 'complete: wait for C(nodes), let copies be made again, and wait until all shards have theirs.'
       - 'founded: wait for C(nodes), and let copies be made.'
+      - 'readable: wait until no index is red; refuse at once where nothing is done about one.'
       - 'dispensable: wait until all shards have their copies; refuse if the others cannot hold or elect them.'
       - 'drained: move the shards of C(node) away, then take its vote.'
       - 'left: wait until C(node) is away, then forget it.'
     type: str
-    choices: [spared, complete, founded, dispensable, drained, left]
+    choices: [spared, complete, founded, readable, dispensable, drained, left]
     required: true
   node:
     description:
@@ -40,6 +42,11 @@ options:
         answer for a quarter of a minute.
     type: str
   nodes: {description: Names of the nodes that must be there., type: list, elements: str, default: []}
+  disposable:
+    description: Patterns of indices that may be red, as a restore replaces them.
+    type: list
+    elements: str
+    default: []
   wait_seconds: {description: How long to wait., type: int, required: true}
 """
 
@@ -48,10 +55,45 @@ EXCLUDED = "cluster.routing.allocation.exclude._name"
 WAIT_STEP_S = 1.0
 SILENCE_S = 15
 VOTE_S = 60
+RED_S = 30
 
 
 class Hopeless(Exception):
     """Waiting would not help; the text says why and what would."""
+
+
+class Red:
+    """The red indices, but for those that a restore replaces. Waiting is vain where no shard is being started."""
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._nodes, self._disposable = params["nodes"], params["disposable"]
+        self._since: float | None = None
+        self.rest = "green"
+
+    def look(self, cluster: Cluster) -> list[str]:
+        """Return what is wrong with red indices, nothing if there are none; `rest` is how the others are.
+
+        Raises Hopeless.
+        """
+        health = cluster.call("GET", "/_cluster/health?level=indices")
+        red = sorted(name for name, each in health.get("indices", {}).items() if each["status"] == "red")
+        red = [name for name in red if not any(fnmatchcase(name, each) for each in self._disposable)]
+        others = {each["status"] for each in health.get("indices", {}).values()} - {"red"}
+        self.rest = "red" if red else "yellow" if "yellow" in others else "green"
+        away = missing_nodes(cluster, self._nodes)
+        if not red or health["initializing_shards"] or away:
+            self._since = None
+            return [f"indices are red: {', '.join(red)}", *away] if red else []
+        self._since = self._since or time.monotonic()
+        told = (
+            f"these indices are red, and no shard of them is being started: {', '.join(red)}. Bring the node or the "
+            "disk back that holds their shards; GET /_cluster/allocation/explain says what is missing. What is lost "
+            "for good: restore the pipeline's own indices by playbooks/restore.yml, another index from its backup, or "
+            "delete it"
+        )
+        if time.monotonic() - self._since >= RED_S:
+            raise Hopeless(told)
+        return [told]
 
 
 def setting_change(cluster: Cluster, name: str, value: str | None) -> list[str]:
@@ -82,17 +124,21 @@ def missing_nodes(cluster: Cluster, wanted: list[str]) -> list[str]:
     return [f"node {name} is away" for name in wanted if name not in present]
 
 
-def missing_copies(cluster: Cluster, without: str | None = None) -> list[str]:
+def missing_copies(cluster: Cluster, red: Red, without: str | None = None) -> list[str]:
     """Return which copies of shards are missing or moving.
 
     While nodes differ in their versions, no copy goes from a newer one to an older one: those are not missing that only
     wait for other nodes to become newer, unless the node `without` may hold the only one.
     """
     health = cluster.call("GET", "/_cluster/health")
+    status = health["status"]
+    if status == "red":
+        found = red.look(cluster)
+        if found:
+            return found
+        status = red.rest
     settled = not health["initializing_shards"] and not health["relocating_shards"]
-    if settled and (
-        health["status"] == "green" or (health["status"] == "yellow" and waits_for_newer(cluster, without))
-    ):
+    if settled and (status == "green" or (status == "yellow" and waits_for_newer(cluster, without))):
         return []
     return [
         f"the cluster is {health['status']}: {health['unassigned_shards']} shards are without a node, "
@@ -123,12 +169,12 @@ def waits_for_newer(cluster: Cluster, without: str | None) -> bool:
     return True
 
 
-def hindrances(cluster: Cluster, node: str) -> list[str]:
+def hindrances(cluster: Cluster, node: str, red: Red) -> list[str]:
     """Return why the others cannot do without the node yet."""
     present = roles_of(cluster)
     if node not in present or len(present) == 1:
         return []
-    return missing_copies(cluster, without=node)
+    return missing_copies(cluster, red, without=node)
 
 
 def wait(seconds: float, look: Any) -> list[str]:
@@ -152,7 +198,8 @@ def answers(cluster: Cluster) -> list[str]:
 def spared(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
     if wait(SILENCE_S, lambda: answers(cluster)):
         return [], []  # There is nothing that could be spared.
-    found = wait(params["wait_seconds"], lambda: hindrances(cluster, params["node"]))
+    red = Red(params)
+    found = wait(params["wait_seconds"], lambda: hindrances(cluster, params["node"], red))
     return ([] if found or check else setting_change(cluster, ALLOCATION, "primaries")), found
 
 
@@ -165,7 +212,13 @@ def founded(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list
 def complete(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
     end = time.monotonic() + params["wait_seconds"]
     changes, found = founded(cluster, params, check)
-    return changes, found or wait(end - time.monotonic(), lambda: missing_copies(cluster))
+    red = Red(params)
+    return changes, found or wait(end - time.monotonic(), lambda: missing_copies(cluster, red))
+
+
+def readable(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
+    red = Red(params)
+    return [], wait(params["wait_seconds"], lambda: red.look(cluster))
 
 
 def dispensable(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
@@ -182,7 +235,8 @@ def dispensable(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[
         if needed > holders:
             lack = f"the copies of index {index} need {needed} data nodes, and only {holders} would be left"
             raise Hopeless(f"{lack}. Add a node, or lower its number_of_replicas, first")
-    return [], wait(params["wait_seconds"], lambda: missing_copies(cluster))
+    red = Red(params)
+    return [], wait(params["wait_seconds"], lambda: missing_copies(cluster, red))
 
 
 def drained(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], list[str]]:
@@ -215,7 +269,7 @@ def left(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[st
     return [*changes, f"{node} is forgotten"], []
 
 
-STATES = {each.__name__: each for each in (spared, complete, founded, dispensable, drained, left)}
+STATES = {each.__name__: each for each in (spared, complete, founded, readable, dispensable, drained, left)}
 
 
 def main() -> None:
@@ -225,6 +279,7 @@ def main() -> None:
             "state": {"type": "str", "choices": list(STATES), "required": True},
             "node": {"type": "str"},
             "nodes": {"type": "list", "elements": "str", "default": []},
+            "disposable": {"type": "list", "elements": "str", "default": []},
             "wait_seconds": {"type": "int", "required": True},
         },
         required_if=[("state", state, ["node"]) for state in ("spared", "dispensable", "drained", "left")],

@@ -5,8 +5,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import elasticsearch_cluster
 import pytest
-from elasticsearch_cluster import ALLOCATION, EXCLUDED, Hopeless, complete, dispensable, drained, founded, left, spared
+from elasticsearch_cluster import (
+    ALLOCATION,
+    EXCLUDED,
+    Hopeless,
+    complete,
+    dispensable,
+    drained,
+    founded,
+    left,
+    readable,
+    spared,
+)
 
 GREEN = {"status": "green", "unassigned_shards": 0, "initializing_shards": 0, "relocating_shards": 0}
 YELLOW = {**GREEN, "status": "yellow", "unassigned_shards": 2}
@@ -48,7 +60,7 @@ THREE = dict.fromkeys(("a", "b", "c"), "dim")
 
 
 def params(**more: Any) -> dict[str, Any]:
-    return {"node": "c", "nodes": [], "wait_seconds": 0, **more}
+    return {"node": "c", "nodes": [], "disposable": [], "wait_seconds": 0, **more}
 
 
 def test_a_node_is_spared_when_all_copies_are_there() -> None:
@@ -157,3 +169,45 @@ def test_a_node_that_has_left_is_forgotten_and_others_that_leave_are_not() -> No
     assert cluster.settings == {EXCLUDED: "b"}
     left(cluster, params(node="b"), check=False)
     assert cluster.settings == {EXCLUDED: "b"}  # It is still there.
+
+
+def red(*names: str, starting: int = 0) -> dict[str, Any]:
+    indices = {name: {"status": "red"} for name in names} | {"other": {"status": "yellow"}}
+    return {**YELLOW, "status": "red", "initializing_shards": starting, "indices": indices}
+
+
+OURS = ["login-events-*", "login-pipeline-*"]
+
+
+@pytest.mark.parametrize("state", [readable, spared, complete, dispensable])
+@pytest.mark.parametrize("name", ["login-events-2026.01", "somebody", ".kibana_1"])
+def test_a_red_index_is_named_at_once_with_what_to_do(state: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elasticsearch_cluster, "RED_S", 0.02)
+    monkeypatch.setattr(elasticsearch_cluster, "WAIT_STEP_S", 0.01)
+    cluster: Any = Cluster(THREE, red(name))
+    with pytest.raises(Hopeless, match=rf"these indices are red.*: {name}\. Bring the node.*restore\.yml"):
+        state(cluster, params(wait_seconds=900), False)
+
+
+def test_red_indices_that_a_restore_replaces_are_no_obstacle() -> None:
+    cluster: Any = Cluster(THREE, red("login-events-2026.01", "login-pipeline-2026.01"))
+    assert readable(cluster, params(disposable=OURS), check=False) == ([], [])
+    cluster.health["indices"]["other"] = {"status": "green"}
+    assert spared(cluster, params(disposable=OURS), check=True) == ([], [])
+    cluster.health = red("login-events-2026.01", "somebody")
+    (told,) = readable(cluster, params(disposable=OURS), check=False)[1]
+    assert "somebody" in told and "login-events" not in told
+
+
+@pytest.mark.parametrize(("nodes", "starting"), [(["a", "b", "c"], 1), (["a", "d"], 0)])
+def test_shards_that_are_being_started_or_whose_node_is_away_are_waited_for(
+    nodes: list[str], starting: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elasticsearch_cluster, "RED_S", 0)
+    cluster: Any = Cluster(THREE, red("login-events-2026.01", starting=starting))
+    found = readable(cluster, params(nodes=nodes), check=False)[1]
+    assert found[0] == "indices are red: login-events-2026.01"
+
+
+def test_without_a_red_index_nothing_is_waited_for() -> None:
+    assert readable(Cluster(THREE, YELLOW), params(wait_seconds=900), check=False) == ([], [])  # type: ignore[arg-type]
