@@ -182,6 +182,9 @@ def test_a_folder_that_is_away_is_told(deployment: Deployment, host: Host, elast
     before = names(elastic)
     with moved_away(host, deployment.backup_dir):
         fails(host, "login-consumer backup", f"every node of Elasticsearch can write to the repository {REPOSITORY}")
+        # what lists them does not take the empty folder for an empty repository
+        where = f"no backup is seen in the repository {REPOSITORY} ({deployment.backup_dir})"
+        fails(host, "login-consumer backups", where, "is it mounted?")
     assert names(elastic) == before
     host.check_output("login-consumer backup")
 

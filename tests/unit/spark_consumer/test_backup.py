@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from login_common.elastic import Unavailable
 from login_common.times import rfc3339_ms
 from login_consumer import backup as module
-from login_consumer.backup import as_text, backup, status, too_old
+from login_consumer.backup import as_text, backup, look, status, too_old
 from login_consumer.counts import OffsetRange
 from login_consumer.progress import Progress
 from login_consumer.settings import BackupSettings
@@ -99,7 +100,23 @@ def test_the_status_tells_the_newest_good_one() -> None:
 def test_the_status_without_a_good_one() -> None:
     told = status([snapshot(1, "FAILED")], NOW)
     assert told["last_good"] is None and told["age_seconds"] is None
-    assert list(as_text(told))[-1] == "there is no good backup"
+    assert list(as_text(told))[-1].startswith("there is no good backup; if there was one")
+
+
+@pytest.mark.parametrize("snapshots", [[], [snapshot(1, "FAILED")]])
+def test_a_folder_that_is_not_mounted_is_named(snapshots: list[Snapshot]) -> None:
+    stored = Stored(snapshots, [])
+    told = look(stored, NOW)  # type: ignore[arg-type]
+    assert "in the repository r (/srv/backup); if there was one" in list(as_text(told))[-1]
+    stored.fault = "not every node can write to it"
+    with pytest.raises(Unavailable, match=r"no backup is seen in the repository r \(/srv/backup\): not every.*mounted"):
+        look(stored, NOW)  # type: ignore[arg-type]
+
+
+def test_a_good_backup_needs_no_other_look() -> None:
+    stored = Stored([snapshot(1)], [])
+    stored.fault = "away"
+    assert look(stored, NOW)["last_good"]["name"] == name_of(NOW - DAY)  # type: ignore[arg-type]
 
 
 def test_elasticsearchs_own_reasons_are_kept() -> None:
@@ -122,10 +139,15 @@ class Stored:
     def __init__(self, snapshots: list[Snapshot], accounts: list[float]) -> None:
         self._snapshots, self.accounts = snapshots, [NOW - age * DAY for age in accounts]
         self.deleted: list[str] = []
+        self.fault = ""
         self.sink = self
 
     def check(self) -> None:
-        pass
+        if self.fault:
+            raise Unavailable(self.fault)
+
+    def where(self) -> str:
+        return "r (/srv/backup)"
 
     def snapshots(self) -> list[Snapshot]:
         return self._snapshots

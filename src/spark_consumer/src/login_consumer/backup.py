@@ -101,6 +101,23 @@ def too_old(snapshots: Sequence[Snapshot], now: int, keep_days: int, keep_least:
             yield each
 
 
+def look(repository: Repository, now: int) -> dict[str, Any]:
+    """Return the `status` of the repository.
+
+    Raises Unavailable, with the repository's place, if no backup is seen and the place cannot be used: Elasticsearch
+    takes a folder that is not mounted for an empty repository.
+    """
+    told = status(repository.snapshots(), now)
+    if told["last_good"]:
+        return told
+    told["repository"] = where = repository.where()
+    try:
+        repository.check()
+    except Unavailable as error:
+        raise Unavailable(f"no backup is seen in the repository {where}: {error}; is it mounted?") from None
+    return told
+
+
 def status(snapshots: Sequence[Snapshot], now: int) -> dict[str, Any]:
     """Return all backups, and the newest good one with the age of its data."""
     good = next((each for each in reversed(snapshots) if each.is_good), None)
@@ -117,4 +134,8 @@ def as_text(told: dict[str, Any]) -> Iterator[str]:
     for each in told["backups"]:
         yield f"{each['name']}  {each['start']}  {each['state']:<11}  {each['indices']} indices  {each['seconds']} s"
     good = told["last_good"]
-    yield f"last good backup: {good['name']}, {told['age_seconds']} s ago" if good else "there is no good backup"
+    if good:
+        yield f"last good backup: {good['name']}, {told['age_seconds']} s ago"
+    else:
+        where = f" in the repository {told['repository']}" if "repository" in told else ""
+        yield f"there is no good backup{where}; if there was one, look whether the right file system is mounted there"

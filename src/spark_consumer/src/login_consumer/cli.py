@@ -23,7 +23,7 @@ from login_consumer.audit import as_text as audit_lines
 from login_consumer.audit import audit
 from login_consumer.backup import as_text as backup_lines
 from login_consumer.backup import backup
-from login_consumer.backup import status as backup_status
+from login_consumer.backup import look as look_at_backups
 from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError, Locked
 from login_consumer.hops import HopFailed
@@ -224,7 +224,7 @@ def _backup(settings: BackupSettings, options: argparse.Namespace) -> int:
 
 
 def _backups(settings: BackupSettings, options: argparse.Namespace) -> int:
-    told = backup_status(Repository(settings).snapshots(), round(time.time() * 1000))
+    told = look_at_backups(Repository(settings), round(time.time() * 1000))
     print(json.dumps(told, indent=1) if options.json else "\n".join(backup_lines(told)))
     return 0
 

@@ -125,6 +125,13 @@ class Repository:
         """Let all nodes write to the repository."""
         self._ask(lambda client: client.snapshot.verify_repository(name=self._name))
 
+    def where(self) -> str:
+        """Return the repository's name and its place, as far as Elasticsearch tells one."""
+        told = self._ask(lambda client: client.snapshot.get_repository(name=self._name))
+        settings = told.body.get(self._name, {}).get("settings", {})
+        place = next((settings[key] for key in ("location", "bucket", "container", "url") if key in settings), "")
+        return f"{self._name} ({place})" if place else self._name
+
     def snapshots(self) -> list[Snapshot]:
         """Return those of login-consumer, the oldest first."""
         told = self._ask(
