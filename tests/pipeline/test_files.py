@@ -44,6 +44,7 @@ PATHS = """
 /var/lib/login-producer-journal                     login-producer  login-producer  750
 /etc/login-consumer                                 root            login-consumer  750
 /etc/login-consumer/consumer.toml                   root            login-consumer  640
+/etc/login-consumer/promise.json                    root            login-consumer  640
 /etc/login-consumer/kafka_password                  root            login-consumer  640
 /etc/login-consumer/replay                          root            login-consumer  750
 /etc/login-consumer/replay/kafka_password           root            login-consumer  640
