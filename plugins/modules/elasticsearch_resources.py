@@ -64,9 +64,10 @@ def template_changes(cluster: Cluster, wanted: dict[str, Any], check: bool) -> l
         stored = cluster.call("GET", f"/_index_template/{name}")
         meta = stored["index_templates"][0]["index_template"].get("_meta", {}) if stored else {}
         digest = hash_of(body)
+        # Also with a template that is right: a restored index may be older than it.
+        changes += mapping_changes(cluster, name, body, check)
         if meta.get(HASH) == digest:
             continue
-        changes += mapping_changes(cluster, name, body, check)
         changes.append(f"index template {name}: {'changed' if stored else 'created'}")
         if not check:
             cluster.call("PUT", f"/_index_template/{name}", {**body, "_meta": {**body.get("_meta", {}), HASH: digest}})

@@ -59,9 +59,15 @@ def test_check_mode_tells_and_writes_nothing() -> None:
 
 
 def test_a_template_that_is_as_wanted_is_left() -> None:
-    cluster = Cluster({HASH: hash_of(BODY)}, {"letters-1": {}})
+    cluster = Cluster({HASH: hash_of(BODY)}, {"letters-1": WANTED})
     assert changes(cluster) == []
     assert cluster.written == []
+
+
+def test_a_restored_index_gets_its_fields_though_the_template_is_as_wanted() -> None:
+    cluster = Cluster({HASH: hash_of(BODY)}, {"letters-1": {"reason": KEYWORD}})
+    assert changes(cluster) == ["index letters-1: fields added: replay"]
+    assert cluster.written == ["/letters-1/_mapping"]
 
 
 def test_a_first_template_has_no_indices() -> None:

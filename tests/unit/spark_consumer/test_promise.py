@@ -99,7 +99,7 @@ def test_a_template_that_wins_over_ours_is_named(pattern: str) -> None:
         (lambda t: t["template"]["settings"].update({"index": {"default_pipeline": "p"}}), "default_pipeline is p"),
         (lambda t: t["template"]["settings"].update({"index.final_pipeline": "p"}), "final_pipeline is p"),
         (lambda t: t["template"]["mappings"].update(dynamic="true"), "dynamic is true, wanted is strict"),
-        (lambda t: t["template"].pop("mappings"), "event.outcome is not there, wanted is keyword"),
+        (lambda t: t["template"].pop("mappings"), "it has no field event.outcome, ranges"),
         (
             lambda t: t["template"]["mappings"]["properties"]["event"]["properties"].update(outcome={"type": "text"}),
             "event.outcome is text, wanted is keyword",

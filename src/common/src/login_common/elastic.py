@@ -43,7 +43,7 @@ class Client(Elasticsearch):
             out = [f"-{name}" for name in self.without if any(name.startswith(each.rstrip("*")) for each in patterns)]
             options["index"] = [*patterns, *out]
         # The time limit of the nodes is for people's queries; ours is the one of the connection.
-        whole = {"allow_partial_search_results": False, "allow_no_indices": True, "timeout": "-1"}
+        whole: dict[str, Any] = {"allow_partial_search_results": False, "allow_no_indices": True, "timeout": "-1"}
         return super().search(**whole | options)
 
     def number_of(self, index: str, query: Query) -> int:

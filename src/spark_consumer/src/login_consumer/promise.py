@@ -211,10 +211,14 @@ def _content_faults(told: Mapping[str, Any], mappings: Mapping[str, Any]) -> lis
     if str(has.get("dynamic", "true")) != "strict":
         faults.append(f"dynamic is {has.get('dynamic', 'true')}, wanted is strict")
     stored, fields = _types(has), _types(mappings)
+    missing = [field for field in fields if field not in stored]
+    if missing:
+        rest = f" and {len(missing) - _MOST_TOLD} more" if len(missing) > _MOST_TOLD else ""
+        faults.append(f"it has no field {', '.join(missing[:_MOST_TOLD])}{rest}; {_SITE}")
     wrong = [
-        f"{field} is {stored.get(field, 'not there')}, wanted is {kind}"
+        f"{field} is {stored[field]}, wanted is {kind}"
         for field, kind in fields.items()
-        if stored.get(field) != kind
+        if stored.get(field, kind) != kind
     ]
     if wrong:
         rest = f", and {len(wrong) - _MOST_TOLD} more" if len(wrong) > _MOST_TOLD else ""
