@@ -42,9 +42,10 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
         counts = sink.ask(lambda client: _stored(client, lost))
         now = round(time.time() * 1000)
         sink.put([progress_lines(batch, counts, Times(0, 0, 0, now))], "a progress document")
-    aside = checkpoint.move_aside(settings.checkpoint_dir) if plan.aside else None
+    # Whatever is in it: initial offsets that Spark finds there win over those that it is given.
+    aside = checkpoint.move_aside(settings.checkpoint_dir)
     if aside:
-        log.warning("the checkpoint was moved to %s: %s", aside, plan.aside)
+        log.warning("the checkpoint was moved to %s: %s", aside, plan.aside or "it plans no batch")
     if progress:
         log.warning("a fresh checkpoint goes on after batch %d of %s", progress.batch, progress.lineage)
     follows = f"{lineage}-{_BEFORE_THE_FIRST}" if plan.loss else progress.id if progress else ""

@@ -27,7 +27,8 @@ class TopicState:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to go on. A `fresh` checkpoint starts at `start`; the old one, if any, is moved aside because of `aside`.
+    """How to go on. A `fresh` checkpoint starts at `start`; the old one, if any, is moved aside, because of `aside`
+    unless it plans no batch.
 
     `loss` says what is given up, `lost` which offsets.
     """

@@ -1,0 +1,77 @@
+"""What has to hold when all is read, from what Kafka was sent and what Elasticsearch holds, and nothing else."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from exactness.world import Log, World
+
+Json = dict[str, Any]
+
+
+def faults(world: World) -> list[str]:
+    """Return what does not hold of: each record has one fate, no event is stored twice, windows count their events."""
+    events = world.elastic.documents("login-events")
+    letters = world.elastic.documents("login-dead-letters")
+    return [*_fates(world.log, events, letters), *_doubles(events), *_windows(world, events)]
+
+
+def _fates(log: Log, events: list[Json], letters: list[Json]) -> list[str]:
+    stored = {_place(event["login"]["kafka"]): event for event in events}
+    identities = {(event["event"]["id"], event["@timestamp"]) for event in events}
+    dead = {_place(letter) for letter in letters}
+    found = [f"{place} is an event and a dead letter" for place in sorted(stored.keys() & dead)]
+    found += [f"{len(events) - len(stored)} places have several events"] if len(events) > len(stored) else []
+    for partition, records in enumerate(log.partitions):
+        for offset in range(log.first[partition], len(records)):
+            place = (log.topic.id, partition, offset)
+            if records[offset].is_mark or place in dead:
+                continue
+            sent = _event(records[offset].value)
+            if sent is None:
+                found.append(f"{place} is no event, and no dead letter either")
+            elif place in stored:
+                mine = stored[place]
+                same = (sent["user_id"], sent["timestamp"]) == (mine["user"]["id"], mine["@timestamp"])
+                found += [] if same else [f"{place} has another record's event"]
+            elif sent["event_id"] is None or (sent["event_id"], sent["timestamp"]) not in identities:
+                found.append(f"{place} is nowhere")
+    return found
+
+
+def _doubles(events: list[Json]) -> list[str]:
+    ids = Counter((event["event"]["id"], event["@timestamp"]) for event in events)
+    return [f"{id_} is stored {number} times" for id_, number in ids.items() if number > 1]
+
+
+def _windows(world: World, events: list[Json]) -> list[str]:
+    width = world.settings.metrics.window_seconds
+    wanted = Counter(_window(event, width) for event in events)
+    counted: Counter[tuple[Any, ...]] = Counter()
+    for window in world.elastic.documents("login-metrics"):
+        key = (window["window_start"], window.get("country"), window.get("browser"), window["outcome"])
+        counted[key] += window["count"]
+    differ = [key for key in wanted.keys() | counted.keys() if wanted[key] != counted[key]]
+    return [f"window {key} counts {counted[key]} of {wanted[key]} events" for key in sorted(differ, key=str)]
+
+
+def _window(event: Json, width: int) -> tuple[Any, ...]:
+    minutes, _, rest = event["@timestamp"].rpartition(":")
+    seconds = int(minutes[-5:-3]) * 3600 + int(minutes[-2:]) * 60 + int(rest[:2])
+    start = seconds // width * width
+    text = f"{minutes[:-5]}{start // 3600:02}:{start // 60 % 60:02}:{start % 60:02}.000Z"
+    country = event.get("source", {}).get("geo", {}).get("country_iso_code")
+    return text, country, event.get("user_agent", {}).get("name"), event["event"]["outcome"]
+
+
+def _place(fields: Json) -> tuple[str, int, int]:
+    return fields["topic_id"], fields["partition"], fields["offset"]
+
+
+def _event(value: bytes | None) -> Json | None:
+    """Return what was sent if it is an event as the worlds send them, else None."""
+    try:
+        fields = json.loads(value or b"")
+        return {name: fields[name] for name in ("event_id", "user_id", "timestamp")}
+    except (ValueError, TypeError, KeyError):
+        return None
