@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections import Counter
+from typing import NamedTuple
 
 from login_common.elastic import Client
 
@@ -21,13 +22,21 @@ from login_consumer.windows import Position, at_places
 
 log = logging.getLogger(__name__)
 
-_BEFORE_THE_FIRST = -1  # the number of the batch that only records a loss
+_BEFORE_THE_FIRST = -1  # the number of the batch record with which a lineage begins
 
 
-def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress | None, topic: Topic) -> str:
-    """Make all ready for batches that start at `plan.start`; return their lineage. May be repeated after a crash.
+class Begun(NamedTuple):
+    """A lineage, and the sequence of its next batch record."""
 
-    Raises Unavailable.
+    lineage: str
+    sequence: int
+
+
+def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress | None, topic: Topic) -> Begun:
+    """Make all ready for batches that start at `plan.start`. May be repeated after a crash.
+
+    The batch record with which the lineage begins is written before there is a checkpoint: windows are never merged
+    under a lineage that the newest batch record does not name, so `repair` finds them. Raises Unavailable.
     """
     lost = {(topic.id, partition): [each] for partition, each in plan.lost.items()}
     window_ms = settings.metrics.window_seconds * 1000
@@ -37,20 +46,19 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
     lineage, shape = str(uuid.uuid4()), checkpoint.shape_of(settings)
     if plan.loss:
         log.error("going on without lost records, as kafka.allow_data_loss permits: %s", plan.loss)
-        ranges = {p: plan.lost.get(p, OffsetRange(offset, offset)) for p, offset in plan.start.items()}
-        batch = Batch(lineage, _BEFORE_THE_FIRST, plan.sequence, topic, ranges, shape, None, plan.loss)
-        counts = sink.ask(lambda client: _stored(client, lost))
-        now = round(time.time() * 1000)
-        sink.put([progress_lines(batch, counts, Times(0, 0, 0, now))], "a progress document")
+    ranges = {p: plan.lost.get(p, OffsetRange(offset, offset)) for p, offset in plan.start.items()}
+    first = Batch(lineage, _BEFORE_THE_FIRST, plan.sequence, topic, ranges, shape, None, plan.loss)
+    counts = sink.ask(lambda client: _stored(client, lost))
+    now = round(time.time() * 1000)
+    sink.put([progress_lines(first, counts, Times(0, 0, 0, now))], "a progress document")
     # Whatever is in it: initial offsets that Spark finds there win over those that it is given.
     aside = checkpoint.move_aside(settings.checkpoint_dir)
     if aside:
         log.warning("the checkpoint was moved to %s: %s", aside, plan.aside or "it plans no batch")
     if progress:
         log.warning("a fresh checkpoint goes on after batch %d of %s", progress.batch, progress.lineage)
-    follows = f"{lineage}-{_BEFORE_THE_FIRST}" if plan.loss else progress.id if progress else ""
-    checkpoint.begin(settings.checkpoint_dir, lineage, topic, shape, follows)
-    return lineage
+    checkpoint.begin(settings.checkpoint_dir, lineage, topic, shape, f"{lineage}-{_BEFORE_THE_FIRST}")
+    return Begun(lineage, plan.sequence + 1)
 
 
 def _stored(client: Client, lost: dict[tuple[str, int], list[OffsetRange]]) -> Counts:

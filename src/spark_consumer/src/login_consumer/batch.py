@@ -53,7 +53,7 @@ class BatchWriter:
         self._stopping = stopping
         self._shape = checkpoint.shape_of(settings)
         self._offsets = plan.start
-        self._sequence = plan.sequence + bool(plan.loss)  # the record of the loss has the first
+        self._sequence = plan.sequence
         self._sink = Sink(settings.elasticsearch)
         self._beside = ThreadPoolExecutor(1, "refresh")
         self.idle = threading.Event()

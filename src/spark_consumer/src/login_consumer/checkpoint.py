@@ -80,7 +80,7 @@ class Checkpoint:
     topic_id: str = ""
     shape: Shape = field(default_factory=dict)
     follows: str = ""
-    """The id of the progress document after which its lineage began, empty if there was none."""
+    """The id of the progress document with which its lineage began, or, in older ones, after which; empty if none."""
 
 
 def read(directory: Path, topic: str) -> Checkpoint:

@@ -36,7 +36,7 @@ class Plan:
     start: Offsets
     fresh: bool
     sequence: int
-    """That of the next batch."""
+    """That of the next batch record; with a `fresh` checkpoint that is the one with which its lineage begins."""
     aside: str = ""
     loss: str = ""
     lost: Ranges = field(default_factory=dict)

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -113,9 +114,10 @@ class _Consumer:
         plan = decide(self._settings, stored, progress, kafka)
         lineage = stored.lineage
         if plan.fresh:
-            lineage = self._until_told(
+            begun = self._until_told(
                 "Elasticsearch", lambda: begin_afresh(self._settings, sink, plan, progress, kafka.topic)
             )
+            lineage, plan = begun.lineage, replace(plan, sequence=begun.sequence)
         self._tally.begin(topic, plan.start)
         writer = BatchWriter(self._settings, kafka.topic, lineage, plan, self._stopping, self._tally)
         return writer, plan.starting_offsets(topic)

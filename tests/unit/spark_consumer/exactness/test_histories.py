@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from exactness import truth
+from exactness.elastic import Fault
 from exactness.world import World
 
 
@@ -29,6 +30,26 @@ def events(world: World, names: str, partition: int = 0) -> None:
         world.event(name, partition=partition)
 
 
+def killed_before_the_record(world: World) -> None:
+    """Let the consumer write and merge one batch, and be killed before its record is written."""
+    killed = False
+
+    def struck(kind: str) -> Fault | None:
+        nonlocal killed
+        killed = killed or (kind == "bulk" and world.evaluations > before and merged(world) > counted)
+        return Fault.KILLED_BEFORE if killed else None
+
+    before, counted = world.evaluations, merged(world)
+    world.elastic.fault = struck
+    assert world.consume() == "killed"
+    world.calm()
+
+
+def merged(world: World) -> int:
+    """Return how many events the windows count."""
+    return sum(window["count"] for window in world.elastic.documents("login-metrics"))
+
+
 def test_nothing_happens(world: World) -> None:
     events(world, "abca")
     world.event(None)
@@ -47,3 +68,32 @@ def test_a_checkpoint_without_planned_batches_starts_no_query(world: World, left
         if each.name not in left:
             each.unlink() if each.is_file() else shutil.rmtree(each)
     settle(world)
+
+
+@pytest.mark.parametrize("first_start", [True, False])
+@pytest.mark.parametrize("empty_file", [True, False])
+def test_checkpoints_are_lost_one_after_the_other_before_a_batch_is_recorded(
+    world: World, first_start: bool, empty_file: bool
+) -> None:
+    """What a lineage has merged without a record is found, also if it never had one of a batch."""
+    if not first_start:
+        events(world, "ab")
+        world.consume()
+        world.lose_checkpoint()
+    events(world, "cd")
+    killed_before_the_record(world)
+    if empty_file:
+        (world.checkpoint / "offsets/0").write_text("")
+    else:
+        world.lose_checkpoint()
+    settle(world)
+
+
+def test_the_first_position_is_kept_without_a_checkpoint(world: World) -> None:
+    world.options = {"kafka": {"starting_offsets": "latest"}}
+    events(world, "abc")
+    world.consume()
+    world.lose_checkpoint()
+    events(world, "de")
+    world.consume()
+    assert {event["event"]["id"] for event in world.elastic.documents("login-events")} == {"d", "e"}
