@@ -71,6 +71,15 @@ def test_a_checkpoint_that_does_not_fit_is_left_for_the_last_account(
     assert why in plan.aside
 
 
+@pytest.mark.parametrize(("merged", "fresh"), [(-1, False), (7, False), (8, True)])
+def test_a_batch_number_that_windows_have_taken_in_is_not_given_to_other_records(
+    settings: Settings, merged: int, fresh: bool
+) -> None:
+    plan = decide(settings, checkpoint(settings), progress(settings), KAFKA, merged)
+    assert (plan.start, plan.fresh, plan.sequence) == ({0: 40, 1: 20}, fresh, 31)
+    assert ("windows have taken in batch 8" in plan.aside) == fresh
+
+
 def test_a_lineage_that_has_just_begun_is_not_an_old_one(settings: Settings) -> None:
     stored = checkpoint(settings, planned=0, committed=None, lineage="M", follows="L-7")
     assert decide(settings, stored, progress(settings), KAFKA) == Plan({0: 40, 1: 20}, False, 31)

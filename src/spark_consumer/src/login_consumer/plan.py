@@ -46,11 +46,16 @@ class Plan:
         return json.dumps({topic: {str(partition): offset for partition, offset in self.start.items()}})
 
 
-def decide(settings: Settings, checkpoint: Checkpoint, progress: Progress | None, kafka: TopicState) -> Plan:
-    """Return how to go on. Raises CheckpointError if an operator has to decide; the text says what and how."""
+def decide(
+    settings: Settings, checkpoint: Checkpoint, progress: Progress | None, kafka: TopicState, merged: int = -1
+) -> Plan:
+    """Return how to go on. Raises CheckpointError if an operator has to decide; the text says what and how.
+
+    `merged` is the highest batch of the checkpoint's lineage that windows have taken in, -1 if there is none.
+    """
     sequence = progress.sequence + 1 if progress else 0
     valid = checkpoint.planned is not None and not checkpoint.fault
-    aside = _unusable(checkpoint, progress)
+    aside = _unusable(checkpoint, progress, merged)
     if valid and not aside:
         refuse_other_shape(checkpoint.shape, shape_of(settings))
         topic_id, start, fresh = checkpoint.topic_id, checkpoint.next, False
@@ -78,7 +83,7 @@ def decide(settings: Settings, checkpoint: Checkpoint, progress: Progress | None
     return Plan(start, fresh, sequence, aside)
 
 
-def _unusable(checkpoint: Checkpoint, progress: Progress | None) -> str:
+def _unusable(checkpoint: Checkpoint, progress: Progress | None, merged: int) -> str:
     """Return why the consumer has to go on after the last progress document instead of the checkpoint, or nothing."""
     if checkpoint.planned is None:
         return ""
@@ -91,6 +96,9 @@ def _unusable(checkpoint: Checkpoint, progress: Progress | None) -> str:
         return "" if just_begun else f"batches of another checkpoint were written since, up to {progress.id}"
     if progress.batch > checkpoint.planned:
         return f"it is an older copy: it ends at batch {checkpoint.planned}, but batch {progress.batch} was written"
+    if merged > checkpoint.planned:
+        # Spark would give that number to other records, and the windows would ignore them
+        return f"it is an older copy: it ends at batch {checkpoint.planned}, but windows have taken in batch {merged}"
     if checkpoint.committed is not None and progress.batch < checkpoint.committed:
         return (
             f"Elasticsearch holds older data than it: batch {checkpoint.committed} was written, "

@@ -27,6 +27,7 @@ from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import kafka_options, session
 from login_consumer.watchdog import SILENCE_S, Stall, alive, expect
+from login_consumer.windows import last_merged
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -111,7 +112,8 @@ class _Consumer:
         sink = Sink(self._settings.elasticsearch)
         progress = self._until_told("Elasticsearch", lambda: sink.ask(lambda client: last_progress(client, topic)))
         stored = checkpoint.read(directory, topic)
-        plan = decide(self._settings, stored, progress, kafka)
+        merged = self._until_told("Elasticsearch", lambda: last_merged(sink, stored.lineage)) if stored.lineage else -1
+        plan = decide(self._settings, stored, progress, kafka, merged)
         lineage = stored.lineage
         if plan.fresh:
             begun = self._until_told(

@@ -97,3 +97,14 @@ def test_the_first_position_is_kept_without_a_checkpoint(world: World) -> None:
     events(world, "de")
     world.consume()
     assert {event["event"]["id"] for event in world.elastic.documents("login-events")} == {"d", "e"}
+
+
+def test_the_newest_plan_of_spark_never_reached_the_disk(world: World) -> None:
+    """Spark gives the same number to a longer batch, of which the windows would ignore all."""
+    events(world, "ab")
+    world.consume()
+    events(world, "c")
+    killed_before_the_record(world)
+    (world.checkpoint / "offsets/1").unlink()
+    events(world, "de")
+    settle(world)
