@@ -55,7 +55,7 @@ def decide(
     """
     sequence = progress.sequence + 1 if progress else 0
     valid = checkpoint.planned is not None and not checkpoint.fault
-    aside = _unusable(checkpoint, progress, merged)
+    aside = _unusable(checkpoint, progress, kafka, merged)
     if valid and not aside:
         refuse_other_shape(checkpoint.shape, shape_of(settings))
         topic_id, start, fresh = checkpoint.topic_id, checkpoint.next, False
@@ -69,8 +69,8 @@ def decide(
         return _after_loss(settings, sequence, _recreated(topic_id, start, kafka), kafka.first, {})
     if valid and not aside and progress is None and checkpoint.committed is not None:
         return _after_loss(settings, sequence, _no_account(settings, checkpoint), start, {})
-    # a partition that is new begins at its beginning
-    start = {partition: start.get(partition, first) for partition, first in kafka.first.items()}
+    # all of a partition that is new is still to be read, and may be gone in part
+    start = {partition: start.get(partition, 0) for partition in kafka.first}
     ahead = {p: OffsetRange(end, start[p]) for p, end in kafka.ends.items() if start[p] > end}
     if ahead:  # whatever is permitted: a new record at an old offset would be taken for the old one
         raise CheckpointError(_told_ahead(ahead, kafka.topic.name))
@@ -83,7 +83,7 @@ def decide(
     return Plan(start, fresh, sequence, aside)
 
 
-def _unusable(checkpoint: Checkpoint, progress: Progress | None, merged: int) -> str:
+def _unusable(checkpoint: Checkpoint, progress: Progress | None, kafka: TopicState, merged: int) -> str:
     """Return why the consumer has to go on after the last progress document instead of the checkpoint, or nothing."""
     if checkpoint.planned is None:
         return ""
@@ -104,7 +104,17 @@ def _unusable(checkpoint: Checkpoint, progress: Progress | None, merged: int) ->
             f"Elasticsearch holds older data than it: batch {checkpoint.committed} was written, "
             f"but the last one there is {progress.batch}"
         )
+    if progress.batch == checkpoint.planned != checkpoint.committed and not _repeatable(checkpoint, progress, kafka):
+        return f"Spark has not noted batch {progress.batch} as done, and Kafka does not hold all of it any more"
     return ""
+
+
+def _repeatable(checkpoint: Checkpoint, progress: Progress, kafka: TopicState) -> bool:
+    """Return whether Kafka holds all records of the planned batch."""
+    return kafka.topic.id == checkpoint.topic_id and all(
+        kafka.first.get(p, 0) <= checkpoint.next.get(p, 0) and end <= kafka.ends.get(p, 0)
+        for p, end in progress.offsets.items()
+    )
 
 
 def changes_of_shape(stored: Shape, wanted: Shape) -> set[str]:

@@ -108,3 +108,57 @@ def test_the_newest_plan_of_spark_never_reached_the_disk(world: World) -> None:
     (world.checkpoint / "offsets/1").unlink()
     events(world, "de")
     settle(world)
+
+
+@pytest.mark.parametrize("deleted", [3, 4, 5])
+def test_kafka_deletes_a_batch_that_is_recorded_but_not_committed(world: World, deleted: int) -> None:
+    """The batch record says that it was read: nothing is lost, and nobody has to permit anything."""
+    events(world, "ab")
+    world.consume()
+    events(world, "cde")
+    world.commit_fails = lambda: True
+    assert world.consume() == "killed"
+    world.log.first[0] = deleted
+    events(world, "f")
+    settle(world)
+
+
+def test_kafka_deletes_more_than_the_recorded_batch(world: World) -> None:
+    events(world, "ab")
+    world.commit_fails = lambda: True
+    assert world.consume() == "killed"
+    world.calm()
+    events(world, "cde")
+    world.log.first[0] = 4
+    assert "2 records were deleted from Kafka before they were read: offsets 2 to 3" in world.consume()
+    world.options = {"kafka": {"allow_data_loss": True}}
+    settle(world)
+
+
+def test_the_beginning_of_an_added_partition_is_gone(world: World) -> None:
+    events(world, "ab")
+    world.consume()
+    world.log.partitions.append([])
+    world.log.first.append(0)
+    events(world, "cdef", partition=1)
+    world.log.first[1] = 3
+    world.lose_checkpoint()
+    assert "offsets 0 to 2 of partition 1" in world.consume()
+    world.options = {"kafka": {"allow_data_loss": True}}
+    settle(world)
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_the_beginning_is_gone_before_anything_is_recorded(world: World, merged: bool) -> None:
+    """What the first batch has stored of it is counted, by whichever lineage is the first with a record."""
+    events(world, "abc")
+    world.strike("bulk", 3 if merged else 2, Fault.KILLED_AFTER)
+    assert world.consume() == "killed"
+    world.lose_checkpoint()
+    world.log.first[0] = 2
+    events(world, "d")
+    world.calm()
+    refused = world.consume()
+    assert "offsets 0 to 1 of partition 0" in refused, "the lineage's first record holds where it began"
+    world.options = {"kafka": {"allow_data_loss": True}}
+    settle(world)
