@@ -12,17 +12,18 @@ from login_common.elastic import Client
 from login_consumer import checkpoint
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.dead_letters import newest
-from login_consumer.documents import EVENTS, Topic
+from login_consumer.documents import DEAD_LETTERS, EVENTS, Topic
 from login_consumer.plan import Plan
-from login_consumer.progress import Batch, Progress, Times, progress_lines
+from login_consumer.progress import Batch, Progress, Ranges, Times, progress_lines
 from login_consumer.rebuild import repair
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
-from login_consumer.windows import Position, at_places
+from login_consumer.windows import EVENT_PLACE, LETTER_PLACE, Position, at_places, ends_behind, refresh
 
 log = logging.getLogger(__name__)
 
-_BEFORE_THE_FIRST = -1  # the number of the batch record with which a lineage begins
+# The numbers of the batch record with which a lineage begins, and of one before it, for what is left of a deleted topic
+_BEFORE_THE_FIRST, _END_OF_A_TOPIC = -1, -2
 
 
 class Begun(NamedTuple):
@@ -39,18 +40,23 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
     under a lineage that the newest batch record does not name, so `repair` finds them. Raises Unavailable.
     """
     lost = {(topic.id, partition): [each] for partition, each in plan.lost.items()}
+    unread = _unread(sink, plan.deleted) if plan.deleted else {}
+    if plan.deleted:
+        lost |= {(plan.deleted.topic_id, partition): [each] for partition, each in unread.items()}
     window_ms = settings.metrics.window_seconds * 1000
-    rebuilt = repair(sink, progress, Position(topic.id, plan.start), at_places("login.kafka.", lost), window_ms)
+    rebuilt = repair(sink, progress, Position(topic.id, plan.start), at_places(EVENT_PLACE, lost), window_ms)
     if rebuilt:
         log.warning("counted %d windows anew, which hold %d events", rebuilt.windows, rebuilt.events)
-    lineage, shape = str(uuid.uuid4()), checkpoint.shape_of(settings)
+    lineage, shape, sequence = str(uuid.uuid4()), checkpoint.shape_of(settings), plan.sequence
     if plan.loss:
         log.error("going on without lost records, as kafka.allow_data_loss permits: %s", plan.loss)
+    refresh(sink, DEAD_LETTERS)
+    if plan.deleted and any(each.first < each.next for each in unread.values()):
+        old = Topic(topic.name, plan.deleted.topic_id)
+        _record(sink, Batch(lineage, _END_OF_A_TOPIC, sequence, old, unread, shape))
+        sequence += 1
     ranges = {p: plan.lost.get(p, OffsetRange(offset, offset)) for p, offset in plan.start.items()}
-    first = Batch(lineage, _BEFORE_THE_FIRST, plan.sequence, topic, ranges, shape, None, plan.loss)
-    counts = sink.ask(lambda client: _stored(client, lost))
-    now = round(time.time() * 1000)
-    sink.put([progress_lines(first, counts, Times(0, 0, 0, now))], "a progress document")
+    _record(sink, Batch(lineage, _BEFORE_THE_FIRST, sequence, topic, ranges, shape, None, plan.loss))
     # Whatever is in it: initial offsets that Spark finds there win over those that it is given.
     aside = checkpoint.move_aside(settings.checkpoint_dir)
     if aside:
@@ -58,12 +64,25 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
     if progress:
         log.warning("a fresh checkpoint goes on after batch %d of %s", progress.batch, progress.lineage)
     checkpoint.begin(settings.checkpoint_dir, lineage, topic, shape, f"{lineage}-{_BEFORE_THE_FIRST}")
-    return Begun(lineage, plan.sequence + 1)
+    return Begun(lineage, sequence + 1)
+
+
+def _unread(sink: Sink, deleted: Position) -> Ranges:
+    """Return what of a deleted topic no batch record tells of, as far as something of it is stored."""
+    ends = ends_behind(sink, deleted)
+    begins = {p: deleted.offsets.get(p, 0) for p in deleted.offsets.keys() | ends.keys()}
+    return {p: OffsetRange(first, ends.get(p, first)) for p, first in begins.items()}
+
+
+def _record(sink: Sink, batch: Batch) -> None:
+    """Write the record of a batch that reads nothing: what is stored of its ranges counts, all else is lost."""
+    places = {(batch.topic.id, p): [each] for p, each in batch.ranges.items() if each.first < each.next}
+    counts = sink.ask(lambda client: _stored(client, places))
+    sink.put([progress_lines(batch, counts, Times(0, 0, 0, round(time.time() * 1000)))], "a progress document")
 
 
 def _stored(client: Client, lost: dict[tuple[str, int], list[OffsetRange]]) -> Counts:
     """Return the account of what was lost but is stored: the batch that read it was not finished."""
-    query = at_places("login.kafka.", lost)
-    indexed = client.number_of(f"{EVENTS}-*", query)
-    dead = Counter(newest(client, at_places("", lost), 0).reasons)
+    indexed = client.number_of(f"{EVENTS}-*", at_places(EVENT_PLACE, lost))
+    dead = Counter(newest(client, at_places(LETTER_PLACE, lost), 0).reasons)
     return Counts(read=indexed + dead.total(), indexed=indexed, dead=dead)

@@ -24,6 +24,8 @@ from login_consumer.progress import Progress, last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.windows import (
+    EVENT_PLACE,
+    LETTER_PLACE,
     Position,
     Span,
     at_places,
@@ -165,12 +167,12 @@ class _Auditor:
     def _check_stored(self, client: Client) -> None:
         found = self._found
         places = {place: joined(ranges) for place, ranges in self._places.items()}
-        stored_events = by_index(client, f"{EVENTS}-*", at_places("login.kafka.", places))
+        stored_events = by_index(client, f"{EVENTS}-*", at_places(EVENT_PLACE, places))
         found.too_old = sum(count for name, count in self._by_index.items() if self._is_too_old(name))
         found.events_stored = sum(
             each["doc_count"] for name, each in stored_events.items() if not self._is_too_old(name)
         )
-        stored = Counter(newest(client, at_places("", places), 0).reasons)
+        stored = Counter(newest(client, at_places(LETTER_PLACE, places), 0).reasons)
         found.dead_stored = stored.total()
         told = found.indexed - found.too_old
         self._fault_unless(

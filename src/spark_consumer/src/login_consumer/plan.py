@@ -2,13 +2,14 @@
 """Where a start goes on, from what the checkpoint, Elasticsearch and Kafka say; or why it must not."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from login_consumer.checkpoint import Checkpoint, CheckpointError, shape_of
 from login_consumer.counts import OffsetRange
 from login_consumer.documents import Topic
 from login_consumer.progress import Offsets, Progress, Ranges, Shape
 from login_consumer.settings import Settings
+from login_consumer.windows import Position
 
 _PERMIT = (
     "To go on without them, set kafka.allow_data_loss = true (spark_consumer_allow_data_loss in the inventory); "
@@ -30,7 +31,7 @@ class Plan:
     """How to go on. A `fresh` checkpoint starts at `start`; the old one, if any, is moved aside, because of `aside`
     unless it plans no batch.
 
-    `loss` says what is given up, `lost` which offsets.
+    `loss` says what is given up, `lost` which offsets, or `deleted` which topic, and from where on it was not read.
     """
 
     start: Offsets
@@ -40,6 +41,7 @@ class Plan:
     aside: str = ""
     loss: str = ""
     lost: Ranges = field(default_factory=dict)
+    deleted: Position | None = None
 
     def starting_offsets(self, topic: str) -> str:
         """Return Spark's option of that name."""
@@ -66,7 +68,8 @@ def decide(
         earliest = settings.kafka.starting_offsets == "earliest"
         topic_id, start, fresh = kafka.topic.id, kafka.first if earliest else kafka.ends, True
     if topic_id != kafka.topic.id:
-        return _after_loss(settings, sequence, _recreated(topic_id, start, kafka), kafka.first, {})
+        loss = _after_loss(settings, sequence, _recreated(topic_id, start, kafka), kafka.first, {})
+        return replace(loss, deleted=Position(topic_id, start))
     if valid and not aside and progress is None and checkpoint.committed is not None:
         return _after_loss(settings, sequence, _no_account(settings, checkpoint), start, {})
     # all of a partition that is new is still to be read, and may be gone in part

@@ -7,13 +7,17 @@ from typing import Any, NamedTuple
 from login_common.elastic import Query
 
 from login_consumer.counts import OffsetRange
-from login_consumer.documents import EVENTS, METRICS, WINDOW_FIELDS, WindowKey
+from login_consumer.documents import DEAD_LETTERS, EVENTS, METRICS, WINDOW_FIELDS, WindowKey
 from login_consumer.progress import Offsets
 from login_consumer.sink import Sink
 
 Span = OffsetRange
 """Times in milliseconds since 1970: the first, and the one after the last."""
 
+EVENT_PLACE, LETTER_PLACE = "login.kafka.", ""
+"""What stands before the fields topic_id, partition and offset of events and of dead letters."""
+
+_MOST_PARTITIONS = 10_000
 _PAGE = 10_000  # the most buckets that Elasticsearch gives at once
 
 
@@ -28,17 +32,20 @@ class Position(NamedTuple):
 
     def query(self, *others: Query) -> Query:
         """Return the query for these events that also meet `others`."""
+        return {"bool": {"filter": list(others), "must_not": self.behind(EVENT_PLACE)}}
+
+    def behind(self, prefix: str) -> Query:
+        """Return the query for documents of the topic that do not stand before the offsets; `prefix`: see at_places."""
         behind: list[Query] = [
             {
                 "bool": {
-                    "filter": [{"term": {"login.kafka.partition": p}}, {"range": {"login.kafka.offset": {"gte": n}}}]
+                    "filter": [{"term": {f"{prefix}partition": p}}, {"range": {f"{prefix}offset": {"gte": n}}}],
                 }
             }
             for p, n in self.offsets.items()
         ]
-        behind.append({"bool": {"must_not": {"terms": {"login.kafka.partition": list(self.offsets)}}}})
-        unfinished = [{"term": {"login.kafka.topic_id": self.topic_id}}, {"bool": {"should": behind}}]
-        return {"bool": {"filter": list(others), "must_not": {"bool": {"filter": unfinished}}}}
+        behind.append({"bool": {"must_not": {"terms": {f"{prefix}partition": list(self.offsets)}}}})
+        return {"bool": {"filter": [{"term": {f"{prefix}topic_id": self.topic_id}}, {"bool": {"should": behind}}]}}
 
 
 def at_places(prefix: str, places: Mapping[tuple[str, int], Iterable[OffsetRange]]) -> Query:
@@ -60,6 +67,28 @@ def at_places(prefix: str, places: Mapping[tuple[str, int], Iterable[OffsetRange
         for each in ranges
     ]
     return {"bool": {"should": should}} if should else {"match_none": {}}
+
+
+def ends_behind(sink: Sink, position: Position) -> Offsets:
+    """Return by partition the offset after the last one at or behind `position` that has an event or a dead letter.
+
+    That is what batches without a record have written. Raises Unavailable.
+    """
+    refresh(sink, EVENTS, DEAD_LETTERS)
+    ends: Offsets = {}
+    for family, prefix in ((EVENTS, EVENT_PLACE), (DEAD_LETTERS, LETTER_PLACE)):
+        partitions: Query = {
+            "terms": {"field": f"{prefix}partition", "size": _MOST_PARTITIONS},
+            "aggs": {"last": {"max": {"field": f"{prefix}offset"}}},
+        }
+        answer = sink.ask(
+            lambda client, family=family, prefix=prefix, partitions=partitions: client.search(  # type: ignore[misc]
+                index=f"{family}-*", query=position.behind(prefix), size=0, aggs={"partitions": partitions}
+            )
+        )
+        for each in answer.get("aggregations", {}).get("partitions", {}).get("buckets", ()):  # none without an index
+            ends[each["key"]] = max(ends.get(each["key"], 0), int(each["last"]["value"]) + 1)
+    return ends
 
 
 def refresh(sink: Sink, *families: str) -> None:

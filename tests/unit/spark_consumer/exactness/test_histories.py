@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from exactness import truth
 from exactness.elastic import Fault
-from exactness.world import World
+from exactness.world import Log, World
 
 
 @pytest.fixture
@@ -162,3 +162,25 @@ def test_the_beginning_is_gone_before_anything_is_recorded(world: World, merged:
     assert "offsets 0 to 1 of partition 0" in refused, "the lineage's first record holds where it began"
     world.options = {"kafka": {"allow_data_loss": True}}
     settle(world)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_the_topic_is_made_anew_while_a_batch_is_open(world: World, recorded: bool) -> None:
+    events(world, "ab")
+    world.consume()
+    events(world, "cd")
+    world.send(b"junk")
+    if recorded:
+        world.commit_fails = lambda: True
+    else:
+        world.strike("bulk", 2, Fault.KILLED_AFTER)
+    assert world.consume() == "killed"
+    world.calm()
+    world.log = Log("TopicTwo", 1)
+    events(world, "ef")
+    assert "was deleted and made anew" in world.consume()
+    world.options = {"kafka": {"allow_data_loss": True}}
+    settle(world)
+    world.rebuild()
+    assert truth.faults(world) + world.audit() == []
+    assert {event["event"]["id"] for event in world.elastic.documents("login-events")} == set("abcdef")
