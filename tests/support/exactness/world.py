@@ -21,6 +21,7 @@ from login_common.times import iso
 from login_consumer import afresh, audit, batch, dead_replay, outage, rebuild, run, sink, worker
 from login_consumer.batch import Stopped
 from login_consumer.checkpoint import CheckpointError
+from login_consumer.counts import Mark
 from login_consumer.documents import Topic
 from login_consumer.hops import HopFailed
 from login_consumer.plan import TopicState
@@ -62,10 +63,12 @@ class Log:
         self.partitions: list[list[Record]] = [[] for _ in range(partitions)]
         self.first = [0] * partitions
 
-    def state(self) -> TopicState:
-        """Return what the consumer's own module would."""
+    def state(self, asked: dict[int, int]) -> TopicState:
+        """Return what the consumer's own module would, with the records at the offsets `asked` for."""
         ends = {p: len(records) for p, records in enumerate(self.partitions)}
-        return TopicState(self.topic, dict(enumerate(self.first)), ends)
+        held = {p: o for p, o in asked.items() if p in ends and self.first[p] <= o < ends[p]}
+        found = {p: Mark(o, self.partitions[p][o].at) for p, o in held.items()}
+        return TopicState(self.topic, dict(enumerate(self.first)), ends, found)
 
 
 class Clock:
@@ -149,8 +152,8 @@ class World:
         worker._sink.cache_clear()
         shutil.rmtree(self.home)
 
-    def _topic_state(self, _: Any) -> TopicState:
-        return self.log.state()
+    def _topic_state(self, _: Any, asked: dict[int, int] | None = None) -> TopicState:
+        return self.log.state(asked or {})
 
     @property
     def checkpoint(self) -> Path:
@@ -217,6 +220,10 @@ class World:
             return fault if what == kind and left == 0 else None
 
         self.elastic.fault = struck
+
+    def strike_all(self, kind: str, fault: Fault, unless: Callable[[], bool]) -> None:
+        """Let all requests of a kind meet a fault as long as `unless` is not so."""
+        self.elastic.fault = lambda what: fault if what == kind and not unless() else None
 
     def calm(self) -> None:
         """Let nothing fail from now on."""

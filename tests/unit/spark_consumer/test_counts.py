@@ -4,7 +4,7 @@
 from collections import Counter
 
 import pytest
-from login_consumer.counts import Counts, OffsetRange, age_bucket, joined, missing, percentile
+from login_consumer.counts import Counts, Mark, OffsetRange, age_bucket, joined, missing, percentile
 from login_consumer.documents import WindowKey
 from login_formats.reasons import Reason
 
@@ -19,6 +19,7 @@ def counts(first: int) -> Counts:
         dead=Counter({Reason.NOT_JSON: 1}),
         windows=Counter({KEY: 2}),
         offsets={0: [OffsetRange(first, first + 4)]},
+        marks={0: Mark(first + 3, 1000 + first)},
         arrivals=Counter({first: 3, 99: 1}),
         arrival_last=first + 3,
     )
@@ -35,6 +36,7 @@ def test_sent_and_added_up() -> None:
         dead=Counter({"not_json": 2}),
         windows=Counter({KEY: 4}),
         offsets={0: [OffsetRange(10, 18)]},
+        marks={0: Mark(17, 1014)},
         arrivals=Counter({10: 3, 14: 3, 99: 2}),
         arrival_last=17,
     )

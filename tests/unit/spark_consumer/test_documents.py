@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from login_consumer.counts import Counts, OffsetRange
+from login_consumer.counts import Counts, Mark, OffsetRange
 from login_consumer.documents import (
     DEAD_LETTERS,
     EVENTS,
@@ -81,11 +81,22 @@ def full_progress() -> dict[str, Any]:
         dead=Counter({"not_json": 1}),
         windows=Counter({WindowKey(TEN, "DE", "Firefox", "success"): 2}),
         offsets={2: [OffsetRange(70, 74)]},
+        marks={2: Mark(73, TEN + 10)},
         arrivals=Counter({TEN: 1, TEN + 10: 3}),
         arrival_last=TEN + 10,
     )
     ranges = {0: OffsetRange(9, 9), 2: OffsetRange(68, 74)}
-    batch = Batch("lineage", 4, 17, Topic("login-events", "T1"), ranges, SHAPE, 6, "two records")
+    batch = Batch(
+        "lineage",
+        4,
+        17,
+        Topic("login-events", "T1"),
+        ranges,
+        SHAPE,
+        6,
+        "two records",
+        {0: Mark(8, TEN), 2: Mark(67, TEN)},
+    )
     return dict(json.loads(progress_lines(batch, counts, Times(10, 5, 5, TEN + 100)).splitlines()[1]))
 
 
@@ -247,8 +258,8 @@ def test_progress_tells_latency_offsets_and_loss() -> None:
     progress = full_progress()
     assert progress["latency_ms"] == {"p50": 90, "p95": 100, "p99": 100, "max": 100}
     assert progress["ranges"] == [
-        {"partition": 0, "first": 9, "next": 9},
-        {"partition": 2, "first": 68, "next": 74},
+        {"partition": 0, "first": 9, "next": 9, "last": [8, TEN]},
+        {"partition": 2, "first": 68, "next": 74, "last": [73, TEN + 10]},
     ]
     assert progress["records_per_second"] == 200.0
     assert (progress["lag"], progress["lag_seconds"], progress["skipped"]) == (6, 0.09, 2)
@@ -260,6 +271,14 @@ def test_progress_is_read_back() -> None:
     read = Progress.of(full_progress())
     assert (read.id, read.sequence, read.topic_id, read.shape) == ("lineage-4", 17, "T1", SHAPE)
     assert read.offsets == {0: 9, 2: 74}
+    assert read.marks == {0: Mark(8, TEN), 2: Mark(73, TEN + 10)}
+
+
+def test_progress_of_an_older_release_names_no_records() -> None:
+    older = full_progress()
+    for each in older["ranges"]:
+        del each["last"]
+    assert (Progress.of(older).offsets, Progress.of(older).marks) == ({0: 9, 2: 74}, {})
 
 
 def test_the_account_of_an_empty_batch_is_filed_under_its_own_time() -> None:

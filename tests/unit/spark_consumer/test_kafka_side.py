@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from login_consumer.batch import source_ends
-from login_consumer.kafka_side import is_outage, lasting_cause
+from login_consumer.counts import Mark
+from login_consumer.hops import HopFailed
+from login_consumer.kafka_side import _records_at, is_outage, lasting_cause
 from login_consumer.outage import Outage, waits_for
 
 
@@ -82,3 +84,46 @@ def test_an_outage_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch, caplog
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 4
     assert [record.getMessage() for record in caplog.records][-1] == "Kafka works again after 241 s"
+
+
+class Partitions:
+    """A Kafka client over offsets and times by partition; a partition gives its records when it was asked twice."""
+
+    def __init__(self, records: dict[int, list[tuple[int, int]]], ends: dict[int, int]) -> None:
+        self._records, self._ends, self._at, self._paused, self._polls = records, ends, dict[Any, int](), set[Any](), 0
+
+    def assign(self, places: list[Any]) -> None:
+        self._at = dict.fromkeys(places, 0)
+
+    def seek(self, place: Any, offset: int) -> None:
+        self._at[place] = offset
+
+    def pause(self, place: Any) -> None:
+        self._paused.add(place)
+
+    def position(self, place: Any) -> int:
+        return self._at[place]
+
+    def poll(self, timeout_ms: int, max_records: int) -> dict[Any, list[Any]]:
+        self._polls += 1
+        given: dict[Any, list[Any]] = {}
+        for place, offset in self._at.items():
+            rest = [each for each in self._records[place.partition] if each[0] >= offset]
+            if self._polls > place.partition and place not in self._paused:
+                self._at[place] = rest[0][0] + 1 if rest else self._ends[place.partition]
+                if rest:
+                    given[place] = [SimpleNamespace(offset=rest[0][0], timestamp=rest[0][1])]
+        return given
+
+
+def test_the_records_at_offsets_are_found() -> None:
+    """The record itself, the one after it where it is gone, and nothing but marks of transactions."""
+    client: Any = Partitions({0: [(4, 40), (5, 50)], 1: [(7, 70)], 2: []}, {0: 6, 1: 8, 2: 9})
+    assert _records_at(client, "login-events", {0: 4, 1: 6, 2: 8}) == {0: Mark(4, 40), 1: Mark(7, 70), 2: Mark(9, 0)}
+
+
+def test_records_that_do_not_come_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("login_consumer.kafka_side._READ_S", 0.0)
+    client: Any = Partitions({9: []}, {9: 5})
+    with pytest.raises(HopFailed, match="does not give the records of login-events"):
+        _records_at(client, "login-events", {9: 4})

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a start goes on, and when it must not: from what checkpoint, Elasticsearch and Kafka say."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from login_consumer.checkpoint import Checkpoint, CheckpointError, shape_of
-from login_consumer.counts import OffsetRange
+from login_consumer.counts import Mark, OffsetRange
 from login_consumer.documents import Topic
 from login_consumer.plan import Plan, TopicState, decide
 from login_consumer.progress import Progress
@@ -122,6 +123,29 @@ def test_offsets_are_never_used_twice(settings: Settings, fresh: bool) -> None:
         with pytest.raises(CheckpointError, match="makes it anew") as refused:
             decide(each, stored, progress(each), FEWER)
         assert "partition 0 was read up to offset 40 and now ends at 15" in str(refused.value)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize(
+    ("found", "is_other"),
+    [
+        ({0: Mark(39, 1000)}, False),
+        ({}, False),  # Kafka holds it no more: its retention has passed it
+        ({0: Mark(39, 1001)}, True),
+        ({0: Mark(40, 1000)}, True),
+    ],
+)
+def test_another_record_before_the_position_is_refused(
+    settings: Settings, found: dict[int, Mark], is_other: bool, fresh: bool
+) -> None:
+    stored, kafka = Checkpoint() if fresh else checkpoint(settings), replace(KAFKA, found=found)
+    done = progress(settings, marks={0: Mark(39, 1000)})
+    for each in (settings, permitting(settings)):
+        if is_other:
+            with pytest.raises(CheckpointError, match="another record at offset 39 than the one appended at 1970"):
+                decide(each, stored, done, kafka)
+        else:
+            assert decide(each, stored, done, kafka).marks == {0: Mark(39, 1000)}
 
 
 def test_deleted_accounts_need_permission(settings: Settings) -> None:

@@ -56,7 +56,7 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
         _record(sink, Batch(lineage, _END_OF_A_TOPIC, sequence, old, unread, shape))
         sequence += 1
     ranges = {p: plan.lost.get(p, OffsetRange(offset, offset)) for p, offset in plan.start.items()}
-    _record(sink, Batch(lineage, _BEFORE_THE_FIRST, sequence, topic, ranges, shape, None, plan.loss))
+    _record(sink, Batch(lineage, _BEFORE_THE_FIRST, sequence, topic, ranges, shape, None, plan.loss, plan.marks))
     # Whatever is in it: initial offsets that Spark finds there win over those that it is given.
     aside = checkpoint.move_aside(settings.checkpoint_dir)
     if aside:

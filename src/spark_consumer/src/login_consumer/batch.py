@@ -15,6 +15,7 @@ from login_common.settings import SettingsError
 from login_consumer import checkpoint
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import METRICS, Topic, index_name, metric_update
+from login_consumer.hops import HopFailed
 from login_consumer.metrics import Tally
 from login_consumer.outage import Outage
 from login_consumer.plan import Plan
@@ -36,6 +37,10 @@ class Stopped(Exception):
     """The consumer is to stop; the batch is replayed at the next start."""
 
 
+class Moved(Exception):
+    """Kafka does not hold what the batch was planned of: the consumer has to decide anew how to go on."""
+
+
 class BatchWriter:
     """The function for `foreachBatch`. A batch that fails for Elasticsearch is repeated until it is in.
 
@@ -52,7 +57,7 @@ class BatchWriter:
         self._lineage = lineage
         self._stopping = stopping
         self._shape = checkpoint.shape_of(settings)
-        self._offsets = plan.start
+        self._offsets, self._marks = plan.start, plan.marks
         self._sequence = plan.sequence
         self._sink = Sink(settings.elasticsearch)
         self._beside = ThreadPoolExecutor(1, "refresh")
@@ -65,17 +70,24 @@ class BatchWriter:
         """The number of the last batch that was written."""
         self.latest: Callable[[], Offsets] = dict
         """Returns the ends of the partitions as far as they are known, for the lag."""
+        self.moved_since: Callable[[Batch], str] = lambda _: ""
+        """Returns why Kafka does not hold the records of a batch any more, or nothing. Raises HopFailed."""
+        self.moved = ""
+        """Why the query was ended, if it was for that."""
 
     def __call__(self, frame: "DataFrame", batch: int) -> None:
         """Write batch number `batch`, then wait until the next may begin.
 
-        Raises Stopped if told to stop before it, or while it waits.
+        Raises Stopped if told to stop before it, or while it waits; Moved.
         """
         next_batch = time.monotonic() + self._settings.spark.trigger_ms / 1000
         self.begun += 1
         self.idle.clear()
         try:
             self._until_written(frame, batch)
+        except Moved as moved:
+            self.moved = str(moved)
+            raise
         finally:
             self.idle.set()
         self._stopping.wait(max(0.0, next_batch - time.monotonic()))
@@ -89,8 +101,11 @@ class BatchWriter:
         delay = 0.0
         while not self._stopping.wait(delay):
             try:
-                self._write(frame, batch)
-            except (Unavailable, SettingsError) as error:
+                this = self._describe(batch)
+                if delay:  # much may have happened meanwhile; a query that just begins was looked after by its start
+                    self._check(this)
+                self._write(frame, this)
+            except (Unavailable, HopFailed, SettingsError) as error:
                 delay = outage.next_delay(str(error))
             else:
                 outage.over()
@@ -98,10 +113,17 @@ class BatchWriter:
                 return
         raise Stopped(f"batch {batch} is left to the next start")
 
-    def _write(self, frame: "DataFrame", batch: int) -> None:
-        started = time.monotonic()
-        this = self._describe(batch)
+    def _check(self, this: Batch) -> None:
+        if moved := self.moved_since(this):
+            raise Moved(moved)
+
+    def _write(self, frame: "DataFrame", this: Batch) -> None:
+        started, batch = time.monotonic(), this.number
         counts = self._run_workers(frame, this.size)
+        gaps = this.skipped(counts)
+        if any(ranges[0].first == this.ranges[partition].first for partition, ranges in gaps.items()):
+            # Retention, or a mark of a transaction. If the batch was read before, more of it is stored than was read.
+            self._check(this)
         written = time.monotonic()
         # the events are made visible while their windows are merged
         visible = self._beside.submit(self._refresh, set(counts.by_index(self._settings.events.period)))
@@ -115,13 +137,14 @@ class BatchWriter:
         self._refresh({index_name(METRICS, key.start) for key in counts.windows})
         refreshed = time.monotonic()
         times = Times(_ms(written - started), _ms(merged - written), _ms(refreshed - merged), _ms(time.time()))
-        if gaps := this.skipped(counts):
+        if gaps:
             told = [
                 f"{each.first} to {each.next - 1} of partition {p}" for p, ranges in gaps.items() for each in ranges
             ]
             log.warning("batch %d: Kafka did not hold the offsets %s any more", batch, ", ".join(told))
         self._sink.put([progress_lines(this, counts, times)], "a progress document")
         self._offsets, self._sequence = {p: each.next for p, each in this.ranges.items()}, self._sequence + 1
+        self._marks = this.marks | counts.marks
         self._tally.add(this, counts, times)
 
     def _describe(self, batch: int) -> Batch:
@@ -129,9 +152,11 @@ class BatchWriter:
         # a partition that was added begins at 0, one that Spark leaves out did not move
         ends = self._offsets | planned
         ranges: Ranges = {p: OffsetRange(self._offsets.get(p, 0), end) for p, end in ends.items()}
+        if any(each.next < each.first for each in ranges.values()):
+            raise Moved(f"Spark was told that the topic ends before batch {batch}")
         known = self.latest()
         lag = sum(max(0, end - ends.get(partition, 0)) for partition, end in known.items()) if known else None
-        return Batch(self._lineage, batch, self._sequence, self._topic, ranges, self._shape, lag)
+        return Batch(self._lineage, batch, self._sequence, self._topic, ranges, self._shape, lag, "", self._marks)
 
     def _run_workers(self, frame: "DataFrame", size: int) -> Counts:
         if size < self._settings.spark.small_batch:

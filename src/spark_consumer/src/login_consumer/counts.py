@@ -18,6 +18,16 @@ class OffsetRange(NamedTuple):
     next: int
 
 
+class Mark(NamedTuple):
+    """The last record before a position: its offset, and when Kafka appended it, in milliseconds since 1970.
+
+    A position is only a number: Kafka may have lost its end, and given the numbers to other records.
+    """
+
+    offset: int
+    appended: int
+
+
 def joined(ranges: Iterable[OffsetRange]) -> list[OffsetRange]:
     """Return `ranges` in their order, those that touch or overlap made one, empty ones left out."""
     result: list[OffsetRange] = []
@@ -73,6 +83,8 @@ class Counts:
     windows: Counter[WindowKey] = field(default_factory=Counter)
     offsets: dict[int, list[OffsetRange]] = field(default_factory=dict)
     """What was read, by partition."""
+    marks: dict[int, Mark] = field(default_factory=dict)
+    """The last record that was read, by partition, if Kafka itself told when it was appended."""
     arrivals: Counter[int] = field(default_factory=Counter)
     """Records by time of arrival, as rounded by `age_bucket`."""
     arrival_last: int | None = None
@@ -88,6 +100,8 @@ class Counts:
         self.windows.update(other.windows)
         for partition, ranges in other.offsets.items():
             self.offsets[partition] = joined([*self.offsets.get(partition, ()), *ranges])
+        for partition, mark in other.marks.items():
+            self.marks[partition] = max(mark, self.marks.get(partition, mark))
         self.arrivals.update(other.arrivals)
         lasts = [last for last in (self.arrival_last, other.arrival_last) if last is not None]
         self.arrival_last = max(lasts, default=None)
@@ -115,6 +129,7 @@ class Counts:
             "dead": {str(reason): count for reason, count in self.dead.items()},
             "windows": [[*key, count] for key, count in self.windows.items()],
             "offsets": [[partition, *each] for partition, ranges in self.offsets.items() for each in ranges],
+            "marks": [[partition, *mark] for partition, mark in self.marks.items()],
             "arrivals": list(self.arrivals.items()),
         }
         return orjson.dumps(fields)
@@ -129,5 +144,6 @@ class Counts:
         for partition, first, after in fields["offsets"]:
             offsets.setdefault(partition, []).append(OffsetRange(first, after))
         fields["offsets"] = offsets
+        fields["marks"] = {partition: Mark(offset, appended) for partition, offset, appended in fields["marks"]}
         fields["arrivals"] = Counter(dict(fields["arrivals"]))
         return cls(**fields)

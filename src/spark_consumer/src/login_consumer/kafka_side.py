@@ -3,6 +3,7 @@
 
 import base64
 import re
+import time
 import uuid
 from typing import NamedTuple
 
@@ -12,12 +13,14 @@ from kafka.errors import AuthorizationError, KafkaError
 from login_common.network import host_and_port
 from login_common.settings import SettingsError
 
+from login_consumer.counts import Mark
 from login_consumer.documents import Topic
 from login_consumer.hops import Hop, HopFailed, first_fault, network_hops
 from login_consumer.plan import TopicState
-from login_consumer.progress import Offsets
+from login_consumer.progress import Marks, Offsets
 from login_consumer.settings import Kafka
 
+_READ_S = 30.0
 _CLIENT = {"group_id": None, "enable_auto_commit": False, "bootstrap_timeout_ms": 10_000}
 
 _LOST = (
@@ -91,8 +94,8 @@ def topic_ends(kafka: Kafka) -> Offsets:
     return topic_state(kafka).ends
 
 
-def topic_state(kafka: Kafka) -> TopicState:
-    """Return the topic as Kafka has it now. Raises HopFailed."""
+def topic_state(kafka: Kafka, asked: Offsets | None = None) -> TopicState:
+    """Return the topic as Kafka has it now, with the record at each offset that is `asked` for. Raises HopFailed."""
     consumer = _consumer(kafka)
     try:
         partitions = sorted(consumer.partitions_for_topic(kafka.topic) or ())
@@ -101,6 +104,12 @@ def topic_state(kafka: Kafka) -> TopicState:
         places = [TopicPartition(kafka.topic, partition) for partition in partitions]
         first, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
         topic_id = _topic_id(kafka)
+        held = {
+            p: o
+            for p, o in (asked or {}).items()
+            if (place := TopicPartition(kafka.topic, p)) in ends and first[place] <= o < ends[place]
+        }
+        found = _records_at(consumer, kafka.topic, held)
     except AuthorizationError:
         raise HopFailed(
             f"user {kafka.username} may not describe topic {kafka.topic}; grant Read and Describe"
@@ -113,6 +122,7 @@ def topic_state(kafka: Kafka) -> TopicState:
         Topic(kafka.topic, topic_id),
         {place.partition: offset for place, offset in first.items()},
         {place.partition: offset for place, offset in ends.items()},
+        found,
     )
 
 
@@ -143,6 +153,26 @@ def topic_settings(kafka: Kafka) -> TopicSettings:
         raise HopFailed(f"Kafka does not tell the settings of {kafka.topic}: {type(error).__name__}") from None
     copies = min(len(each["replica_nodes"]) for each in described["partitions"])
     return TopicSettings({name: each["value"] for name, each in told.items()}, copies)
+
+
+def _records_at(consumer: KafkaConsumer, topic: str, offsets: Offsets) -> Marks:
+    """Return the first record at or after each of `offsets`, which the topic holds. Raises HopFailed."""
+    places = {TopicPartition(topic, partition): offset for partition, offset in offsets.items()}
+    found: Marks = {}
+    consumer.assign(list(places))
+    for place, offset in places.items():
+        consumer.seek(place, offset)
+    end = time.monotonic() + _READ_S
+    while len(found) < len(places):
+        for place, records in consumer.poll(timeout_ms=1000, max_records=len(places)).items():
+            found.setdefault(place.partition, Mark(records[0].offset, records[0].timestamp))
+            consumer.pause(place)
+        for place, offset in places.items():
+            if place.partition not in found and (after := consumer.position(place)) > offset:
+                found[place.partition] = Mark(after, 0)  # what was there is a mark of a transaction now
+        if time.monotonic() > end:
+            raise HopFailed(f"Kafka does not give the records of {topic} that were read last")
+    return found
 
 
 def _topic_id(kafka: Kafka) -> str:

@@ -4,10 +4,12 @@
 import json
 from dataclasses import dataclass, field, replace
 
+from login_common.times import iso
+
 from login_consumer.checkpoint import Checkpoint, CheckpointError, shape_of
 from login_consumer.counts import OffsetRange
 from login_consumer.documents import Topic
-from login_consumer.progress import Offsets, Progress, Ranges, Shape
+from login_consumer.progress import Batch, Marks, Offsets, Progress, Ranges, Shape
 from login_consumer.settings import Settings
 from login_consumer.windows import Position
 
@@ -19,11 +21,19 @@ _PERMIT = (
 
 @dataclass(frozen=True)
 class TopicState:
-    """A topic as Kafka has it now: the first offset that it holds of each partition, and the end."""
+    """A topic as Kafka has it now: the first offset that it holds of each partition, and the end.
+
+    `found` holds the record at each offset that was asked for, or the one after it; none where Kafka holds neither.
+    """
 
     topic: Topic
     first: Offsets
     ends: Offsets
+    found: Marks = field(default_factory=dict)
+
+    def others(self, marks: Marks) -> Marks:
+        """Return those of `marks`, of this topic, where Kafka now holds another record."""
+        return {p: mark for p, mark in marks.items() if self.found.get(p, mark) != mark}
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class Plan:
     loss: str = ""
     lost: Ranges = field(default_factory=dict)
     deleted: Position | None = None
+    marks: Marks = field(default_factory=dict)
+    """The last record that was read of each partition, as far as it is known."""
 
     def starting_offsets(self, topic: str) -> str:
         """Return Spark's option of that name."""
@@ -74,16 +86,18 @@ def decide(
         return _after_loss(settings, sequence, _no_account(settings, checkpoint), start, {})
     # all of a partition that is new is still to be read, and may be gone in part
     start = {partition: start.get(partition, 0) for partition in kafka.first}
+    marks = progress.marks if progress and progress.topic_id == topic_id else {}
     ahead = {p: OffsetRange(end, start[p]) for p, end in kafka.ends.items() if start[p] > end}
-    if ahead:  # whatever is permitted: a new record at an old offset would be taken for the old one
-        raise CheckpointError(_told_ahead(ahead, kafka.topic.name))
+    others = kafka.others(marks)
+    if ahead or others:  # whatever is permitted: a new record at an old offset would be taken for the old one
+        raise CheckpointError(_told_ahead(ahead, others, kafka.topic.name))
     lost = {p: OffsetRange(start[p], first) for p, first in kafka.first.items() if start[p] < first}
     if lost:
         inside = {p: max(offset, kafka.first[p]) for p, offset in start.items()}
-        return _after_loss(settings, sequence, _told_lost(lost), inside, lost)
+        return replace(_after_loss(settings, sequence, _told_lost(lost), inside, lost), marks=marks)
     if not fresh and progress and progress.lineage == checkpoint.lineage and checkpoint.committed != checkpoint.planned:
         sequence -= progress.batch == checkpoint.planned  # its document is there already and is written once more
-    return Plan(start, fresh, sequence, aside)
+    return Plan(start, fresh, sequence, aside, marks=marks)
 
 
 def _unusable(checkpoint: Checkpoint, progress: Progress | None, kafka: TopicState, merged: int) -> str:
@@ -118,6 +132,17 @@ def _repeatable(checkpoint: Checkpoint, progress: Progress, kafka: TopicState) -
         kafka.first.get(p, 0) <= checkpoint.next.get(p, 0) and end <= kafka.ends.get(p, 0)
         for p, end in progress.offsets.items()
     )
+
+
+def moved(batch: Batch, kafka: TopicState) -> str:
+    """Return why Kafka does not hold the records of a planned batch any more, or nothing."""
+    if kafka.topic.id != batch.topic.id:
+        return f"topic {kafka.topic.name} was made anew"
+    if any(kafka.first.get(p, 0) > each.first for p, each in batch.ranges.items()):
+        return f"Kafka has deleted records that batch {batch.number} begins with"
+    if any(kafka.ends.get(p, 0) < each.next for p, each in batch.ranges.items()) or kafka.others(batch.marks):
+        return f"Kafka has lost records of batch {batch.number}, or before it"
+    return ""
 
 
 def changes_of_shape(stored: Shape, wanted: Shape) -> set[str]:
@@ -170,10 +195,15 @@ def _told_lost(lost: Ranges) -> str:
     return f"{total} records were deleted from Kafka before they were read: {', '.join(each)}"
 
 
-def _told_ahead(ahead: Ranges, topic: str) -> str:
+def _told_ahead(ahead: Ranges, others: Marks, topic: str) -> str:
     each = [f"partition {p} was read up to offset {r.next} and now ends at {r.first}" for p, r in sorted(ahead.items())]
+    each += [
+        f"partition {p} now has another record at offset {mark.offset} than the one appended at {iso(mark.appended)}"
+        for p, mark in sorted(others.items())
+    ]
     return (
-        f"Kafka holds fewer records than were read, as after the loss of a disk: {', '.join(each)}. The offsets from "
-        f"there on would be used twice. Delete topic {topic}, run the playbook, which makes it anew with another id, "
-        "and permit the loss (kafka.allow_data_loss); records that came since can be copied to the new topic first"
+        f"Kafka holds fewer records than were read, or others, as after the loss of a disk: {', '.join(each)}. The "
+        f"offsets from there on would be used twice. Delete topic {topic}, run the playbook, which makes it anew "
+        "with another id, and permit the loss (kafka.allow_data_loss); records that came since can be copied to the "
+        "new topic first"
     )

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Progress documents: the account of each batch, and from where to go on if the checkpoint is lost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import orjson
 from login_common.elastic import Client
 from login_common.times import iso
 
-from login_consumer.counts import Counts, OffsetRange, missing, percentile
+from login_consumer.counts import Counts, Mark, OffsetRange, missing, percentile
 from login_consumer.documents import PIPELINE, Topic, index_name
 
 Offsets = dict[int, int]
 """An offset for each partition, mostly the one after the last that was read."""
 Ranges = dict[int, OffsetRange]
+Marks = dict[int, Mark]
 Shape = dict[str, Any]
 """What decides how events are counted and where they are stored; see checkpoint.shape_of."""
 
@@ -45,6 +46,8 @@ class Batch:
     shape: Shape
     lag: int | None = None
     loss: str = ""
+    marks: Marks = field(default_factory=dict)
+    """The last record before the batch, by partition."""
 
     @property
     def size(self) -> int:
@@ -69,6 +72,8 @@ class Progress:
     shape: Shape
     fields: dict[str, Any]
     index: str = ""
+    marks: Marks = field(default_factory=dict)
+    """The last record before `offsets` of each partition; none where it is not known, as in older documents."""
 
     @property
     def id(self) -> str:
@@ -84,14 +89,16 @@ class Progress:
     def of(cls, fields: dict[str, Any], index: str = "") -> Self:
         """Return the progress in a document's source."""
         ranges = {each["partition"]: OffsetRange(each["first"], each["next"]) for each in fields["ranges"]}
+        marks = {each["partition"]: Mark(*each["last"]) for each in fields["ranges"] if "last" in each}
         lineage, batch, sequence = fields["lineage"], fields["batch"], fields["sequence"]
-        return cls(lineage, batch, sequence, fields["topic_id"], ranges, fields["shape"], fields, index)
+        return cls(lineage, batch, sequence, fields["topic_id"], ranges, fields["shape"], fields, index, marks)
 
 
 def progress_lines(batch: Batch, counts: Counts, times: Times) -> bytes:
     """Return the two bulk lines of a batch's progress document."""
     total_ms = times.write + times.merge + times.refresh
     skipped = [(partition, gap) for partition, gaps in sorted(batch.skipped(counts).items()) for gap in gaps]
+    marks = batch.marks | counts.marks
     fields: dict[str, Any] = {
         "@timestamp": iso(times.done),
         "lineage": batch.lineage,
@@ -109,7 +116,7 @@ def progress_lines(batch: Batch, counts: Counts, times: Times) -> bytes:
         "dead_by_reason": dict(counts.dead),
         "skipped": batch.size - counts.read,
         "windows": len(counts.windows),
-        "ranges": [_range(partition, each) for partition, each in sorted(batch.ranges.items())],
+        "ranges": [_range(p, each) | _last(marks.get(p)) for p, each in sorted(batch.ranges.items())],
         "shape": batch.shape,
         "records_per_second": round(1000 * counts.read / max(total_ms, 1), 1),
         "duration_ms": {
@@ -142,6 +149,10 @@ def progress_lines(batch: Batch, counts: Counts, times: Times) -> bytes:
 
 def _range(partition: int, each: OffsetRange) -> dict[str, int]:
     return {"partition": partition, "first": each.first, "next": each.next}
+
+
+def _last(mark: Mark | None) -> dict[str, Any]:
+    return {} if mark is None else {"last": list(mark)}
 
 
 def last_progress(client: Client, topic: str) -> Progress | None:

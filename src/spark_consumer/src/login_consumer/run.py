@@ -21,8 +21,8 @@ from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, topic_
 from login_consumer.metrics import Tally
 from login_consumer.outage import Outage
 from login_consumer.oversized import worker_columns
-from login_consumer.plan import TopicState, decide
-from login_consumer.progress import last_progress
+from login_consumer.plan import TopicState, decide, moved
+from login_consumer.progress import Marks, last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import kafka_options, session
@@ -99,7 +99,7 @@ class _Consumer:
                 self._watch(spark, query, writer, outage)
             finally:
                 self._settings.ready_file.unlink(missing_ok=True)
-            if self._stopping.is_set() or self._stopping.wait(outage.next_delay(self._kafka_fault(query))):
+            if self._stopping.is_set() or self._stopping.wait(outage.next_delay(self._fault(query, writer))):
                 return
 
     def _prepare(self) -> tuple[BatchWriter, str]:
@@ -108,9 +108,9 @@ class _Consumer:
         Raises CheckpointError, Stopped.
         """
         directory, topic = self._settings.checkpoint_dir, self._settings.kafka.topic
-        kafka = self._until_told("Kafka", self._topic_state)
         sink = Sink(self._settings.elasticsearch)
         progress = self._until_told("Elasticsearch", lambda: sink.ask(lambda client: last_progress(client, topic)))
+        kafka = self._until_told("Kafka", lambda: self._topic_state(progress.marks if progress else {}))
         stored = checkpoint.read(directory, topic)
         merged = self._until_told("Elasticsearch", lambda: last_merged(sink, stored.lineage)) if stored.lineage else -1
         plan = decide(self._settings, stored, progress, kafka, merged)
@@ -122,11 +122,12 @@ class _Consumer:
             lineage, plan = begun.lineage, replace(plan, sequence=begun.sequence)
         self._tally.begin(topic, plan.start)
         writer = BatchWriter(self._settings, kafka.topic, lineage, plan, self._stopping, self._tally)
+        writer.moved_since = lambda batch: moved(batch, self._topic_state(batch.marks))
         return writer, plan.starting_offsets(topic)
 
-    def _topic_state(self) -> TopicState:
+    def _topic_state(self, marks: Marks) -> TopicState:
         try:
-            return topic_state(self._settings.kafka)
+            return topic_state(self._settings.kafka, {partition: mark.offset for partition, mark in marks.items()})
         except HopFailed:
             raise HopFailed(diagnose(self._settings.kafka)) from None
 
@@ -198,8 +199,13 @@ class _Consumer:
         writer.latest = lambda: source_ends(query.lastProgress, self._settings.kafka.topic)
         return query
 
-    def _kafka_fault(self, query: "StreamingQuery") -> str:
-        """Return what keeps Kafka from answering. Raises QueryFailed if that is not the fault."""
+    def _fault(self, query: "StreamingQuery", writer: BatchWriter) -> str:
+        """Return why the query has to begin again, mostly what keeps Kafka from answering.
+
+        Raises QueryFailed if it is something else.
+        """
+        if writer.moved:
+            return writer.moved
         failure = str(query.exception() or "the query ended without an error")
         cause = lasting_cause(failure)
         if cause or not is_outage(failure):

@@ -15,7 +15,7 @@ from login_common.settings import SettingsError
 from login_formats import PLAIN, Event, Limits, Locations, NotALogin, Reason, Rejected, Wrapper, enrich, read
 from login_formats.wrapper import Arrival, Headers
 
-from login_consumer.counts import Counts, OffsetRange, age_bucket
+from login_consumer.counts import Counts, Mark, OffsetRange, age_bucket
 from login_consumer.documents import (
     Document,
     Origin,
@@ -159,6 +159,10 @@ class Worker:
             counts.arrivals[age_bucket(moment, now)] += count
         counts.arrival_last = max(timestamps, default=None)
         counts.offsets = _ranges(columns[1], columns[2])
+        # Spark reads a partition's records in their order
+        for partition, row in dict(zip(columns[1], range(batch.num_rows), strict=True)).items():
+            if columns[4][row] == _LOG_APPEND_TIME:
+                counts.marks[partition] = Mark(columns[2][row], columns[3][row])
         return good, letters
 
     def _read(self, raw: bytes | None, arrival: int, headers: Headers, locations: Locations | None) -> Event:

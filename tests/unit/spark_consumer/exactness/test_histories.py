@@ -36,16 +36,16 @@ def killed_before_the_record(world: World) -> None:
 
     def struck(kind: str) -> Fault | None:
         nonlocal killed
-        killed = killed or (kind == "bulk" and world.evaluations > before and merged(world) > counted)
+        killed = killed or (kind == "bulk" and world.evaluations > before and merged_events(world) > counted)
         return Fault.KILLED_BEFORE if killed else None
 
-    before, counted = world.evaluations, merged(world)
+    before, counted = world.evaluations, merged_events(world)
     world.elastic.fault = struck
     assert world.consume() == "killed"
     world.calm()
 
 
-def merged(world: World) -> int:
+def merged_events(world: World) -> int:
     """Return how many events the windows count."""
     return sum(window["count"] for window in world.elastic.documents("login-metrics"))
 
@@ -184,3 +184,96 @@ def test_the_topic_is_made_anew_while_a_batch_is_open(world: World, recorded: bo
     world.rebuild()
     assert truth.faults(world) + world.audit() == []
     assert {event["event"]["id"] for event in world.elastic.documents("login-events")} == set("abcdef")
+
+
+def lose_end(world: World, left: int) -> None:
+    """Let Kafka lose all but the first records of partition 0, as in a power cut."""
+    del world.log.partitions[0][left:]
+
+
+def made_anew(world: World) -> None:
+    """Do as the consumer asks if Kafka has lost its end."""
+    world.log = Log("TopicTwo", len(world.log.partitions))
+    world.options = {"kafka": {"allow_data_loss": True}}
+
+
+def test_kafka_loses_its_end_and_fills_up_again(world: World) -> None:
+    """The numbers alone look as if nothing had happened."""
+    events(world, "abcde")
+    world.consume()
+    lose_end(world, 2)
+    events(world, "uvwxyz")
+    for _ in range(2):
+        told = world.consume()
+        assert (
+            "partition 0 now has another record at offset 4 than the one appended at 2026-03-01T10:00:00.250Z" in told
+        )
+        world.lose_checkpoint()  # which helps nobody
+    assert {event["event"]["id"] for event in world.elastic.documents("login-events")} == set("abcde")
+    made_anew(world)
+    events(world, "vwxyz")
+    settle(world)
+
+
+@pytest.mark.parametrize("filled", ["", "uv", "uvwxyz"])
+def test_kafka_loses_its_end_while_a_batch_is_repeated(world: World, filled: str) -> None:
+    events(world, "ab")
+    world.consume()
+    events(world, "cde")
+
+    def between(evaluation: int) -> None:
+        if evaluation == before + 1:
+            lose_end(world, 1)
+            events(world, filled)
+
+    before = world.evaluations
+    world.between_tries = between
+    world.strike_all("bulk", Fault.LOST, unless=lambda: world.evaluations > before + 1)
+    assert "Kafka holds fewer records than were read, or others" in world.consume()
+
+
+@pytest.mark.parametrize("topic", ["TopicOne", "TopicTwo"])
+def test_the_topic_is_made_anew_while_a_batch_is_repeated(world: World, topic: str) -> None:
+    """The same with another id, and with more records than the batch had."""
+    world.event(None, user_id="a")
+    world.consume()
+    for name in "bcd":
+        world.event(None, user_id=name)
+
+    def between(evaluation: int) -> None:
+        if evaluation == before + 1:
+            world.log = Log(topic, 1)
+            for name in "uvwxyz":
+                world.event(None, user_id=name)
+
+    before = world.evaluations
+    world.between_tries = between
+    world.strike_all("bulk", Fault.HALF_UNANSWERED, unless=lambda: world.evaluations > before + 1)
+    assert "refused: " in world.consume()
+    world.options = {"kafka": {"allow_data_loss": True}}
+    if topic == "TopicTwo":
+        settle(world)
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_kafka_deletes_while_a_batch_is_repeated(world: World, merged: bool) -> None:
+    world.options = {"kafka": {"allow_data_loss": True}}
+    events(world, "ab")
+    world.consume()
+    events(world, "cdef")
+    world.send(b"junk")
+
+    def between(evaluation: int) -> None:
+        if evaluation == before + 2:
+            world.log.first[0] = 4
+
+    before, counted = world.evaluations, merged_events(world)
+    world.between_tries = between
+
+    def struck(kind: str) -> Fault | None:
+        again = world.evaluations > before + 1
+        return None if again or (merged and merged_events(world) == counted) else Fault.HALF_UNANSWERED
+
+    world.elastic.fault = struck
+    world.consume()
+    settle(world)
