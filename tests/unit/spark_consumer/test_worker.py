@@ -185,6 +185,20 @@ def test_gaps_in_the_offsets_are_kept(settings: Settings, store: Store) -> None:
     assert counts.offsets == {0: [OffsetRange(3, 4), OffsetRange(7, 8)]}
 
 
+@pytest.mark.parametrize("header", [None, {"login-id": b"T1-0-1"}])
+def test_an_id_of_the_consumers_own_making_is_refused(
+    settings: Settings, store: Store, header: dict[str, bytes] | None
+) -> None:
+    """Else whoever sends it first has the record of that place taken for a duplicate."""
+    counts = run(
+        settings, records([message(None if header else "T1-0-1")], headers=header), records([message(None)], first=1)
+    )
+    assert (counts.indexed, counts.duplicates, counts.dead) == (1, 0, {"event_id_reserved": 1})
+    (stored,) = store.named("login-events")
+    assert (stored["event"]["id"], stored["login"]["kafka"]["offset"]) == ("T1-0-1", 1)
+    assert run(settings, records([message("T2-0-1"), message("T1")], first=2)).indexed == 2
+
+
 def test_equal_events_without_an_id_are_two_events(settings: Settings, store: Store) -> None:
     assert run(settings, records([message(None), message(None)])).indexed == 2
 

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     SEVERAL_EVENTS = "several_events", "the value stands for several events: login-producer would take it apart"
     # the fields
     EVENT_ID_TYPE = "event_id_type", "event_id is not a string"
+    EVENT_ID_RESERVED = "event_id_reserved", "the id begins with the topic's id: the consumer makes such ids itself"
     EVENT_ID_LENGTH = "event_id_length", "event_id is empty or longer than 512 bytes"
     USER_ID_MISSING = "user_id_missing", "user_id is absent, null or empty"
     USER_ID_TYPE = "user_id_type", "user_id is neither a string nor an integer"

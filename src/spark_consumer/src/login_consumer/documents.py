@@ -45,6 +45,11 @@ class Topic(NamedTuple):
     id: str
 
 
+def id_prefix(topic: Topic) -> str:
+    """Return what all ids begin with that are made from a place in the topic; no event may bring such an id."""
+    return f"{topic.id}-"
+
+
 class Place(NamedTuple):
     """Where a record stands, in Kafka as a whole and for ever."""
 
@@ -69,7 +74,7 @@ class Origin(NamedTuple):
     @property
     def id(self) -> str:
         """The id of a document that has no better one."""
-        return f"{self.topic.id}-{self.partition}-{self.offset}"
+        return f"{id_prefix(self.topic)}{self.partition}-{self.offset}"
 
 
 class Stored(NamedTuple):

@@ -24,6 +24,7 @@ from login_consumer.documents import (
     count_windows,
     dead_letter,
     event_document,
+    id_prefix,
 )
 from login_consumer.oversized import COLUMNS, Cut, cut_letter
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
@@ -132,6 +133,8 @@ class Worker:
         late_after = self._settings.events.late_after_seconds * 1000
         locations = _locations(self._settings.geoip)
         now = _now_ms()
+        # A sender that has such an id would make the record of that place a duplicate of his own.
+        own_ids = id_prefix(topic)
         good: list[_Good] = []
         letters: list[Document] = []
         columns = [batch.column(name).to_pylist() for name in COLUMNS]
@@ -145,6 +148,8 @@ class Worker:
             headers: Headers = [(pair["key"], pair["value"]) for pair in pairs] if pairs else ()
             try:
                 event = self._read(raw, arrival, headers, locations)
+                if event.id and event.id.startswith(own_ids):
+                    raise Rejected(Reason.EVENT_ID_RESERVED)
             except NotALogin:
                 counts.ignored += 1
                 continue
