@@ -52,6 +52,7 @@ def put(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     monkeypatch.setattr("login_consumer.sink.Sink.put", keep)
     monkeypatch.setattr("login_consumer.sink.Sink.ask", lambda _, __: None)
     monkeypatch.setattr(batch_module.checkpoint, "planned_offsets", lambda *_: {0: 12})
+    monkeypatch.setattr(batch_module.checkpoint, "planned_at", lambda *_: None)
     return written
 
 

@@ -12,6 +12,7 @@ from login_consumer.checkpoint import (
     begin,
     locked,
     move_aside,
+    planned_at,
     planned_offsets,
     read,
 )
@@ -60,6 +61,13 @@ def test_second_consumer_is_refused(settings: Settings) -> None:
 def test_a_planned_batch_goes_on_at_its_start(directory: Path) -> None:
     assert read(directory, TOPIC) == Checkpoint("", 1, 0, {0: 10, 1: 0}, "L", "T1", SHAPE, "K-7")
     assert planned_offsets(directory, 1, TOPIC) == {0: 25, 1: 4}
+
+
+def test_when_a_batch_was_planned_is_known(directory: Path) -> None:
+    assert planned_at(directory, 1) is None
+    file = directory / "offsets/1"
+    file.write_text(file.read_text().replace('{"batchWatermarkMs": 0}', '{"batchTimestampMs": 1772359200000}'))
+    assert planned_at(directory, 1) == 1772359200000
 
 
 def test_a_finished_batch_goes_on_at_its_end(directory: Path) -> None:

@@ -154,9 +154,12 @@ class BatchWriter:
         ranges: Ranges = {p: OffsetRange(self._offsets.get(p, 0), end) for p, end in ends.items()}
         if any(each.next < each.first for each in ranges.values()):
             raise Moved(f"Spark was told that the topic ends before batch {batch}")
+        moment = checkpoint.planned_at(self._settings.checkpoint_dir, batch)
         known = self.latest()
         lag = sum(max(0, end - ends.get(partition, 0)) for partition, end in known.items()) if known else None
-        return Batch(self._lineage, batch, self._sequence, self._topic, ranges, self._shape, lag, "", self._marks)
+        return Batch(
+            self._lineage, batch, self._sequence, self._topic, ranges, self._shape, lag, "", self._marks, moment
+        )
 
     def _run_workers(self, frame: "DataFrame", size: int) -> Counts:
         if size < self._settings.spark.small_batch:

@@ -114,6 +114,15 @@ def planned_offsets(directory: Path, batch: int, topic: str) -> Offsets:
     return _offsets(_log_lines(directory / "offsets" / str(batch))[-1], topic)
 
 
+def planned_at(directory: Path, batch: int) -> int | None:
+    """Return when Spark planned the batch, in milliseconds since 1970, the same however often it is repeated.
+
+    None if its file does not tell. Raises OSError or ValueError if it cannot be read.
+    """
+    moment = json.loads(_log_lines(directory / "offsets" / str(batch))[0]).get("batchTimestampMs")
+    return moment if isinstance(moment, int) and moment > 0 else None
+
+
 def _initial_offsets(directory: Path, topic: str) -> Offsets:
     # the file begins with a zero byte, for a Spark of old
     return _offsets((directory / "sources/0/0").read_text(encoding="utf-8").lstrip("\0").split("\n", 1)[1], topic)

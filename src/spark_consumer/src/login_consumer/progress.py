@@ -48,6 +48,8 @@ class Batch:
     loss: str = ""
     marks: Marks = field(default_factory=dict)
     """The last record before the batch, by partition."""
+    planned: int | None = None
+    """When it was planned, in milliseconds since 1970."""
 
     @property
     def size(self) -> int:
@@ -141,8 +143,9 @@ def progress_lines(batch: Batch, counts: Counts, times: Times) -> bytes:
             "p99": times.done - percentile(counts.arrivals, 0.01),
             "max": times.done - min(counts.arrivals),
         }
-    # by the records' time, not the clock: a replay in the next month must meet its own document
-    moment = times.done if counts.arrival_last is None else counts.arrival_last
+    # not by the clock: a replay in the next month must meet its own document
+    known = (moment for moment in (counts.arrival_last, batch.planned) if moment is not None)
+    moment = next(known, times.done)
     action = {"_index": index_name(PIPELINE, moment), "_id": f"{batch.lineage}-{batch.number}"}
     return orjson.dumps({"index": action}) + b"\n" + orjson.dumps(fields) + b"\n"
 

@@ -277,3 +277,16 @@ def test_kafka_deletes_while_a_batch_is_repeated(world: World, merged: bool) -> 
     world.elastic.fault = struck
     world.consume()
     settle(world)
+
+
+def test_a_batch_of_marks_is_repeated_in_the_next_month(world: World) -> None:
+    """It has no record whose time could say in which index its own record is."""
+    events(world, "a")
+    world.consume()
+    world.clock.now += 30 * 86_400 + 13 * 3600 + 3595
+    world.send(None, is_mark=True)
+    world.commit_fails = lambda: True
+    assert world.consume() == "killed"
+    world.clock.now += 3600
+    settle(world)
+    assert len(world.elastic.documents("login-pipeline")) == 3
