@@ -84,7 +84,11 @@ class Elastic:
 
     def documents(self, family: str) -> list[Json]:
         """Return the sources of all documents of a family of indices, refreshed or not."""
-        return [hit.source for name, docs in self.stored.items() if name.startswith(family) for hit in docs.values()]
+        return [hit.source for hit in self.hits(family)]
+
+    def hits(self, family: str) -> list[Hit]:
+        """Return these documents with where they stand."""
+        return [hit for name, docs in self.stored.items() if name.startswith(family) for hit in docs.values()]
 
     def copy(self) -> dict[str, dict[str, Hit]]:
         """Return all documents, as a snapshot has them."""

@@ -249,7 +249,7 @@ def _page(client: Client, pit: str, query: Query, after: list[Any] | None) -> An
     )
 
 
-def read(letters: Sequence[Found]) -> Callable[[Client], list[Letter]]:
+def read(letters: Sequence[Found | Letter]) -> Callable[[Client], list[Letter]]:
     """Return a request for the letters as they are now, not as of the last refresh; deleted ones are left out."""
 
     def request(client: Client) -> list[Letter]:

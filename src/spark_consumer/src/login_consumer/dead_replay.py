@@ -129,16 +129,19 @@ class Replay:
 
     def _mark_sending(self, letters: Sequence[Letter]) -> list[Letter]:
         """Return those letters that are ours now."""
-        started = iso(time.time_ns() // 1_000_000)
+        started = _unique_moment()
         # nulls, since an update would leave what an earlier replay wrote
         mark = {"state": SENDING, "started": started, "at": None, "partition": None, "offset": None}
         lines = [
             _update(letter, mark, if_seq_no=letter.seq_no, if_primary_term=letter.primary_term) for letter in letters
         ]
         items: list[Item] = self._sink.bulk(lines, conflict_is_answer=True) if lines else []
+        conflicts = [letter for letter, item in zip(letters, items, strict=True) if item.exists]
+        # the mark may be our own: if an answer was lost, the request that was sent again met what it had done itself
+        there = {each.id: each.fields.get("replay") for each in self._sink.ask(read(conflicts))} if conflicts else {}
         ours = []
         for letter, item in zip(letters, items, strict=True):
-            if item.taken:
+            if item.taken or (item.exists and there.get(letter.id) == mark):
                 ours.append(letter)
             elif item.exists:  # another replay was quicker
                 self._count(skipped=1)
@@ -173,6 +176,12 @@ class Replay:
     def _count(self, sent: int = 0, skipped: int = 0, failed: int = 0) -> None:
         now = self.counts
         self.counts = Counts(now.sent + sent, now.skipped + skipped, now.failed + failed)
+
+
+def _unique_moment() -> str:
+    """Return the time as Elasticsearch takes it, to the nanosecond: no two replays begin in the same one."""
+    ms, rest = divmod(time.time_ns(), 1_000_000)
+    return f"{iso(ms)[:-1]}{rest:06}Z"
 
 
 def _update(letter: Letter, replay: dict[str, Any] | None, **options: int) -> bytes:

@@ -2,12 +2,15 @@
 """Single histories that once broke "exactly once", each as short as it can be."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from exactness import truth
 from exactness.elastic import Fault
 from exactness.world import Log, World
+from login_consumer.dead_letters import Found
+from login_consumer.dead_replay import Counts, Outcome, Record, Replay
+from login_consumer.sink import Sink
 
 
 @pytest.fixture
@@ -290,3 +293,47 @@ def test_a_batch_of_marks_is_repeated_in_the_next_month(world: World) -> None:
     world.clock.now += 3600
     settle(world)
     assert len(world.elastic.documents("login-pipeline")) == 3
+
+
+@pytest.mark.parametrize("fault", [Fault.UNANSWERED, Fault.HALF_UNANSWERED, Fault.LOST])
+def test_a_replay_of_dead_letters_knows_its_own_mark(world: World, fault: Fault) -> None:
+    """Sent again after a lost answer, the request to mark a letter meets the mark that it has made itself."""
+    for _ in range(4):
+        world.send(b"junk")
+    world.consume()
+    found = [Found(hit.index, hit.id, 4) for hit in world.elastic.hits("login-dead-letters")]
+    world.strike("bulk", 1, fault)
+    sender = Sent()
+    replay = Replay(Sink(world.settings.elasticsearch), sender, False, print)
+    replay.run(found, len(found))
+    assert (replay.counts, sender.number) == (Counts(sent=4), 4)
+    assert {letter["replay"]["state"] for letter in world.elastic.documents("login-dead-letters")} == {"sent"}
+
+
+def test_another_replays_mark_is_left_alone(world: World) -> None:
+    world.send(b"junk")
+    world.consume()
+    (hit,) = world.elastic.hits("login-dead-letters")
+    sender = Sent()
+
+    def meanwhile(kind: str) -> None:
+        world.elastic.fault = lambda _: None
+        if kind == "bulk":
+            Replay(Sink(world.settings.elasticsearch), sender, False, print).run([Found(hit.index, hit.id, 4)], 1)
+        else:
+            world.elastic.fault = meanwhile
+
+    world.elastic.fault = meanwhile
+    late = Replay(Sink(world.settings.elasticsearch), sender, False, print)
+    late.run([Found(hit.index, hit.id, 4)], 1)
+    assert (late.counts, sender.number) == (Counts(skipped=1), 1)
+
+
+class Sent:
+    """Stands for Kafka, which takes all."""
+
+    number = 0
+
+    def send(self, records: Sequence[Record]) -> list[Outcome]:
+        self.number += len(records)
+        return [Outcome(0, 100) for _ in records]
