@@ -76,7 +76,7 @@ class Elastic:
         self.stored: dict[str, dict[str, Hit]] = {}
         self.searchable: dict[str, dict[str, Hit]] = {}
         self.fault: Callable[[str], Fault | None] = lambda _: None
-        self.indices = SimpleNamespace(refresh=self._refresh)
+        self.indices = SimpleNamespace(refresh=self._refresh, resolve_index=self._resolve, delete=self._delete)
         self.refused: Callable[[Json], bool] = lambda _: False
         """Whether a document to create is refused for good, as by the mapping."""
         self._chance = random.Random(1)
@@ -155,6 +155,18 @@ class Elastic:
                 self.searchable[name] = dict(self.stored[name])
 
         self._request("refresh", carry_out)
+
+    def _resolve(self, name: list[str], **_: Any) -> Json:
+        names = [each for each in self.stored if any(fnmatchcase(each, pattern) for pattern in name)]
+        return {"indices": [{"name": each, "attributes": ["open"]} for each in names]}
+
+    def _delete(self, index: list[str], **_: Any) -> None:
+        def carry_out(_: Fault | None) -> None:
+            for name in index:
+                self.stored.pop(name, None)
+                self.searchable.pop(name, None)
+
+        self._request("delete", carry_out)
 
     # The cluster
 

@@ -55,6 +55,36 @@ def locked(directory: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def unfinished(directory: Path, command: str) -> Iterator[None]:
+    """Leave a mark beside the checkpoint until the block has ended without an error: `command` is half done.
+
+    It outlives the process and the host, and keeps the consumer from starting on what is half done.
+    """
+    mark = _mark(directory)
+    _write_durably(mark, command)
+    yield
+    mark.unlink()
+    _sync(mark.parent)
+
+
+def refuse_unfinished(directory: Path, but: str = "") -> None:
+    """Raise CheckpointError if another command than `but` was begun and is not done."""
+    try:
+        command = _mark(directory).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return
+    if command != but:
+        raise CheckpointError(
+            f"'login-consumer {command}' was interrupted, so what Elasticsearch holds is half of it: run it once more, "
+            "to its end, before anything else"
+        )
+
+
+def _mark(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.unfinished")
+
+
 def shape_of(settings: Settings) -> Shape:
     """Return what decides how events are counted and where they are stored."""
     return {
@@ -93,7 +123,8 @@ def read(directory: Path, topic: str) -> Checkpoint:
         if state["topic"] != topic:
             raise CheckpointError(
                 f"kafka.topic was {state['topic']!r} and is now {topic!r}, but a checkpoint belongs to one topic: "
-                "set it back, or give the consumer of the other topic its own checkpoint_dir"
+                "set it back. The windows in an Elasticsearch count the events of one topic alone, so another topic "
+                "needs an Elasticsearch of its own, beside a checkpoint_dir of its own"
             )
         json.loads((directory / "metadata").read_text(encoding="utf-8"))
         end = planned_offsets(directory, planned, topic)
@@ -159,12 +190,26 @@ def adopt(directory: Path, shape: Shape) -> None:
 
 
 def _write(directory: Path, state: dict[str, Any]) -> None:
-    replacement = directory / f"{_FILE}.new"
-    with replacement.open("w", encoding="utf-8") as file:
-        json.dump(state, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    replacement.replace(directory / _FILE)
+    _write_durably(directory / _FILE, json.dumps(state, indent=1))
+
+
+def _write_durably(file: Path, text: str) -> None:
+    replacement = file.with_name(f"{file.name}.new")
+    with replacement.open("w", encoding="utf-8") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    replacement.replace(file)
+    _sync(file.parent)
+
+
+def _sync(directory: Path) -> None:
+    """Have the names in a directory outlive a power cut."""
+    number = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def move_aside(directory: Path) -> Path | None:

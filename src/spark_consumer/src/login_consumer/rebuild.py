@@ -35,10 +35,13 @@ def rebuild(settings: Settings, span: Span | None, tell: Callable[[str], None]) 
     """Count the windows that start in `span` (None: all) anew, in place. The consumer must not run.
 
     Without `span` the settings' window and keys become those of the checkpoint, too.
-    Raises CheckpointError if the consumer runs, or if a part was to be rebuilt with other keys or windows than
-    the rest; Unavailable.
+    Until it has ended so, the consumer does not start.
+    Raises CheckpointError if the consumer runs, if a part was to be rebuilt with other keys or windows than the rest,
+    or if a restore, or before a part a rebuild, is not done; Unavailable.
     """
     with checkpoint.locked(settings.checkpoint_dir):
+        # a rebuild of all that was interrupted has left windows of two lengths, and only another of all replaces them
+        checkpoint.refuse_unfinished(settings.checkpoint_dir, but="" if span else "rebuild")
         sink, shape = Sink(settings.elasticsearch), checkpoint.shape_of(settings)
         progress = sink.ask(lambda client: last_progress(client, settings.kafka.topic))
         if progress is None:
@@ -49,16 +52,23 @@ def rebuild(settings: Settings, span: Span | None, tell: Callable[[str], None]) 
         changed = changes_of_shape(progress.shape, shape)
         if changed and (span or "events.period" in changed):
             refuse_other_shape(progress.shape, shape)
-        stamp = (progress.lineage, progress.batch)
-        position = Position(progress.topic_id, progress.offsets)
-        refresh(sink, EVENTS, METRICS)
-        done = count_anew(sink, position, stamp, span, settings.metrics.window_seconds * 1000, tell)
-        if changed:
-            fields = progress.fields | {"shape": shape}
-            sink.put([_replacement(progress.index, progress.id, fields)], "a progress document")
-        if span is None:  # also if nothing changed: a rebuild before may have been killed between the two
+        if span:
+            return _count_all(settings, sink, progress, span, tell)
+        with checkpoint.unfinished(settings.checkpoint_dir, "rebuild"):
+            done = _count_all(settings, sink, progress, None, tell)
+            if changed:
+                fields = progress.fields | {"shape": shape}
+                sink.put([_replacement(progress.index, progress.id, fields)], "a progress document")
             checkpoint.adopt(settings.checkpoint_dir, shape)
         return done
+
+
+def _count_all(
+    settings: Settings, sink: Sink, progress: Progress, span: Span | None, tell: Callable[[str], None]
+) -> Rebuilt:
+    refresh(sink, EVENTS, METRICS)
+    position, stamp = Position(progress.topic_id, progress.offsets), (progress.lineage, progress.batch)
+    return count_anew(sink, position, stamp, span, settings.metrics.window_seconds * 1000, tell)
 
 
 def count_anew(

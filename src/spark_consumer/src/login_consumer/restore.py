@@ -37,6 +37,7 @@ def restore(
     settings: BackupSettings, consumer: Settings, name: str, kibana: bool, tell: Callable[[str], None]
 ) -> Restored:
     """Replace the indices by those of the snapshot `name` (NEWEST: the newest good one). May be repeated.
+    Until it is done, the consumer does not start.
 
     With `kibana` its own state as well.
 
@@ -60,13 +61,15 @@ def restore(
         there = repository.sink.ask(lambda client: _indices(client, [f"{family}-*" for family in FAMILIES]))
         wanted = _wanted(snapshot, there, kibana)
         require_readable(repository, snapshots, snapshot, wanted, tell)
-        _replace_indices(repository, snapshot, there, wanted, kibana, tell)
-        gone = repository.sink.ask(lambda client: _cut_accounts(client, snapshot))
-        tell(f"{gone} accounts of batches that the backup does not hold whole were removed")
-        _check_position(repository, snapshot)
-        aside = checkpoint.move_aside(consumer.checkpoint_dir)
-        if aside:
-            tell(f"the checkpoint was moved to {aside}")
+        # Restored accounts tell of batches whose events are not there until they are cut: nobody may go on after those.
+        with checkpoint.unfinished(consumer.checkpoint_dir, "restore"):
+            _replace_indices(repository, snapshot, there, wanted, kibana, tell)
+            gone = repository.sink.ask(lambda client: _cut_accounts(client, snapshot))
+            tell(f"{gone} accounts of batches that the backup does not hold whole were removed")
+            _check_position(repository, snapshot)
+            aside = checkpoint.move_aside(consumer.checkpoint_dir)
+            if aside:
+                tell(f"the checkpoint was moved to {aside}")
         return Restored(snapshot, to_read)
 
 

@@ -71,6 +71,7 @@ class _Consumer:
         self._tally = Tally(settings.metrics_file)
 
     def run(self) -> None:
+        checkpoint.refuse_unfinished(self._settings.checkpoint_dir)
         try:
             try:
                 self._keep_running()

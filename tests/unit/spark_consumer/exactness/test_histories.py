@@ -6,11 +6,18 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from exactness import truth
-from exactness.elastic import Fault
-from exactness.world import Log, World
+from exactness.elastic import Crash, Fault, Hit
+from exactness.world import NOW, Log, World
+from login_consumer.checkpoint import CheckpointError
 from login_consumer.dead_letters import Found
 from login_consumer.dead_replay import Counts, Outcome, Record, Replay
+from login_consumer.progress import last_progress
+from login_consumer.rebuild import rebuild
+from login_consumer.restore import restore
+from login_consumer.settings import BackupSettings
 from login_consumer.sink import Sink
+from login_consumer.snapshots import Position, Snapshot
+from login_consumer.windows import Span
 
 
 @pytest.fixture
@@ -327,6 +334,69 @@ def test_another_replays_mark_is_left_alone(world: World) -> None:
     late = Replay(Sink(world.settings.elasticsearch), sender, False, print)
     late.run([Found(hit.index, hit.id, 4)], 1)
     assert (late.counts, sender.number) == (Counts(skipped=1), 1)
+
+
+@pytest.mark.parametrize("seconds", [300, 60])
+def test_a_rebuild_is_killed(world: World, seconds: int) -> None:
+    """Whatever the settings are by then, nobody counts on windows of two lengths."""
+    for number in range(8):
+        world.event(str(number), NOW + number * 60_000)
+    world.consume()
+    world.options = {"metrics": {"window_seconds": 300}}
+    world.strike("bulk", 1, Fault.KILLED_AFTER)
+    with pytest.raises(Crash):
+        world.rebuild()
+    world.calm()
+    world.options = {"metrics": {"window_seconds": seconds}}
+    world.event("z", NOW)
+    assert "'login-consumer rebuild' was interrupted" in world.consume()
+    with pytest.raises(CheckpointError, match="'login-consumer rebuild' was interrupted"):
+        rebuild(world.settings, Span(NOW, NOW + 1), lambda _: None)
+    world.rebuild()
+    settle(world)
+
+
+class Snapshots:
+    """Stands for a repository that holds one snapshot, whose accounts are ahead of its events."""
+
+    def __init__(self, world: World, held: Snapshot, documents: dict[str, dict[str, Hit]]) -> None:
+        self.sink, self._world, self._held, self._documents = Sink(world.settings.elasticsearch), world, held, documents
+
+    def snapshots(self) -> list[Snapshot]:
+        return [self._held]
+
+    def restore(self, snapshot: Snapshot, indices: Sequence[str], features: Sequence[str]) -> None:
+        self._world.elastic.put_back(self._documents)
+
+
+@pytest.mark.parametrize("kind", ["delete", "delete_by_query", "search"])
+@pytest.mark.parametrize("fault", [Fault.KILLED_BEFORE, Fault.KILLED_AFTER])
+def test_a_restore_is_killed(world: World, kind: str, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    events(world, "ab")
+    world.consume()
+    before = world.elastic.copy()
+    newest = last_progress(world.elastic, "login-events")  # type: ignore[arg-type]
+    events(world, "c")
+    world.consume()
+    accounts = {name: docs for name, docs in world.elastic.copy().items() if name.startswith("login-pipeline")}
+    events(world, "d")
+    world.consume()
+    held = Snapshot("s", "SUCCESS", 0, 1, tuple(before), Position.metadata("login-events", newest))
+    monkeypatch.setattr("login_consumer.restore.Repository", lambda _: Snapshots(world, held, before | accounts))
+    monkeypatch.setattr("login_consumer.restore.topic_state", lambda _: world.log.state({}))
+    elastic = world.settings.elasticsearch.model_dump() | {"api_key": "key"}
+    told = {"elasticsearch": elastic, "repository": "r"}
+    settings = BackupSettings.model_validate(told)
+    world.strike(kind, 1, fault)
+    with pytest.raises(Crash):
+        restore(settings, world.settings, "s", False, lambda _: None)
+    world.calm()
+    assert "'login-consumer restore' was interrupted" in world.consume()
+    with pytest.raises(CheckpointError, match="'login-consumer restore' was interrupted"):
+        world.rebuild()
+    restore(settings, world.settings, "s", False, lambda _: None)
+    settle(world)
+    assert {event["event"]["id"] for event in world.elastic.documents("login-events")} == set("abcd")
 
 
 class Sent:
