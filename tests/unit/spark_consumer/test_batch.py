@@ -117,6 +117,8 @@ def test_a_batch_that_is_not_taken_is_repeated_until_told_to_stop(
     with pytest.raises(Stopped, match="batch 3 is left to the next start"):
         writer(frame, 3)  # type: ignore[arg-type]
     assert frame.reads == 3
+    # before a repetition all is made searchable, and workers look up what became of the records
+    assert frame.worker._written == {0: 12}
     assert delays == [0, 1, 2, 4]
     assert writer.done == -1
 

@@ -14,14 +14,15 @@ from login_common.settings import SettingsError
 
 from login_consumer import checkpoint
 from login_consumer.counts import Counts, OffsetRange
-from login_consumer.documents import METRICS, Topic, index_name, metric_update
+from login_consumer.documents import DEAD_LETTERS, EVENTS, METRICS, Topic, index_name, metric_update
 from login_consumer.hops import HopFailed
 from login_consumer.metrics import Tally
 from login_consumer.outage import Outage
-from login_consumer.plan import Plan
+from login_consumer.plan import Plan, told_replaced
 from login_consumer.progress import Batch, Offsets, Ranges, Times, progress_lines
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
+from login_consumer.windows import refresh
 from login_consumer.worker import RESULT_SCHEMA, Worker
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class Moved(Exception):
     """Kafka does not hold what the batch was planned of: the consumer has to decide anew how to go on."""
 
 
+class Replaced(Exception):
+    """Kafka holds other records than those that are stored: an operator has to decide. The text says what and how."""
+
+
 class BatchWriter:
     """The function for `foreachBatch`. A batch that fails for Elasticsearch is repeated until it is in.
 
@@ -49,8 +54,16 @@ class BatchWriter:
     """
 
     def __init__(
-        self, settings: Settings, topic: Topic, lineage: str, plan: Plan, stopping: threading.Event, tally: Tally
+        self,
+        settings: Settings,
+        topic: Topic,
+        lineage: str,
+        plan: Plan,
+        stopping: threading.Event,
+        tally: Tally,
+        written: Offsets | None = None,
     ) -> None:
+        """Make it; records before the offsets `written` may have been written by a batch that was not recorded."""
         self._settings = settings
         self._tally = tally
         self._topic = topic
@@ -72,13 +85,14 @@ class BatchWriter:
         """Returns the ends of the partitions as far as they are known, for the lag."""
         self.moved_since: Callable[[Batch], str] = lambda _: ""
         """Returns why Kafka does not hold the records of a batch any more, or nothing. Raises HopFailed."""
-        self.moved = ""
-        """Why the query was ended, if it was for that."""
+        self.moved = self.replaced = ""
+        """Why the query was ended, if it was for such a cause."""
+        self._written = written or {}
 
     def __call__(self, frame: "DataFrame", batch: int) -> None:
         """Write batch number `batch`, then wait until the next may begin.
 
-        Raises Stopped if told to stop before it, or while it waits; Moved.
+        Raises Stopped if told to stop before it, or while it waits; Moved, Replaced.
         """
         next_batch = time.monotonic() + self._settings.spark.trigger_ms / 1000
         self.begun += 1
@@ -87,6 +101,9 @@ class BatchWriter:
             self._until_written(frame, batch)
         except Moved as moved:
             self.moved = str(moved)
+            raise
+        except Replaced as replaced:
+            self.replaced = str(replaced)
             raise
         finally:
             self.idle.set()
@@ -104,6 +121,8 @@ class BatchWriter:
                 this = self._describe(batch)
                 if delay:  # much may have happened meanwhile; a query that just begins was looked after by its start
                     self._check(this)
+                    refresh(self._sink, EVENTS, DEAD_LETTERS)
+                    self._written |= {p: each.next for p, each in this.ranges.items()}
                 self._write(frame, this)
             except (Unavailable, HopFailed, SettingsError) as error:
                 delay = outage.next_delay(str(error))
@@ -144,7 +163,7 @@ class BatchWriter:
             log.warning("batch %d: Kafka did not hold the offsets %s any more", batch, ", ".join(told))
         self._sink.put([progress_lines(this, counts, times)], "a progress document")
         self._offsets, self._sequence = {p: each.next for p, each in this.ranges.items()}, self._sequence + 1
-        self._marks = this.marks | counts.marks
+        self._marks, self._written = this.marks | counts.marks, self._still_ahead(this)
         self._tally.add(this, counts, times)
 
     def _describe(self, batch: int) -> Batch:
@@ -166,12 +185,18 @@ class BatchWriter:
             frame = frame.coalesce(1)
         counts = Counts()
         # the API key is read for each batch: a new one in its file counts at once
-        for row in frame.mapInArrow(Worker(self._settings.for_workers(), self._topic), RESULT_SCHEMA).collect():
+        worker = Worker(self._settings.for_workers(), self._topic, self._written)
+        for row in frame.mapInArrow(worker, RESULT_SCHEMA).collect():
             counts.add(Counts.from_bytes(bytes(row.counts)))
+        if counts.other:
+            raise Replaced(told_replaced(counts.other, self._topic.name))
         if counts.unavailable:
             raise Unavailable(counts.unavailable)
         counts.check()
         return counts
+
+    def _still_ahead(self, this: Batch) -> Offsets:
+        return {p: end for p, end in self._written.items() if p not in this.ranges or end > this.ranges[p].next}
 
     def _refresh(self, indices: set[str]) -> None:
         if self._settings.refresh == "batch" and indices:

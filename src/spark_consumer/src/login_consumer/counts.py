@@ -89,6 +89,8 @@ class Counts:
     """Records by time of arrival, as rounded by `age_bucket`."""
     arrival_last: int | None = None
     unavailable: str = ""
+    other: str = ""
+    """A place where Kafka holds another record than the one that is stored from there; the counts are then void."""
 
     def add(self, other: "Counts") -> None:
         """Take in the account of other records."""
@@ -106,6 +108,7 @@ class Counts:
         lasts = [last for last in (self.arrival_last, other.arrival_last) if last is not None]
         self.arrival_last = max(lasts, default=None)
         self.unavailable = self.unavailable or other.unavailable
+        self.other = self.other or other.other
 
     def by_index(self, period: Period) -> dict[str, int]:
         """Return the indexed events by the index that they are in."""

@@ -41,7 +41,7 @@ def worker_columns(source: "DataFrame") -> "DataFrame":
     sized = source.withColumns(
         {
             "size": f.coalesce(f.octet_length("value"), none).cast("long"),
-            # As text, with a few signs between them: functions that walk through arrays take Spark out of compiled code.
+            # As text, a few signs longer: functions that walk through arrays take Spark out of compiled code.
             "header_bytes": f.coalesce(f.octet_length(f.col("headers").cast("string")), none).cast("long"),
         }
     )

@@ -203,7 +203,21 @@ def _told_ahead(ahead: Ranges, others: Marks, topic: str) -> str:
     ]
     return (
         f"Kafka holds fewer records than were read, or others, as after the loss of a disk: {', '.join(each)}. The "
-        f"offsets from there on would be used twice. Delete topic {topic}, run the playbook, which makes it anew "
-        "with another id, and permit the loss (kafka.allow_data_loss); records that came since can be copied to the "
-        "new topic first"
+        f"offsets from there on would be used twice. {_make_anew(topic)}"
+    )
+
+
+def told_replaced(place: str, topic: str) -> str:
+    """Return what to do where Kafka holds another record at `place` than the one that is stored from there."""
+    return (
+        f"{place} is now another record than the one that was stored from there, as after the loss of a disk of Kafka. "
+        "If settings or the release were changed since, so that records have other ids or times, change them back and "
+        f"start once more. Else: {_make_anew(topic)}"
+    )
+
+
+def _make_anew(topic: str) -> str:
+    return (
+        f"Delete topic {topic}, run the playbook, which makes it anew with another id, and permit the loss "
+        "(kafka.allow_data_loss); records that came since can be copied to the new topic first"
     )

@@ -27,7 +27,7 @@ from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import kafka_options, session
 from login_consumer.watchdog import SILENCE_S, Stall, alive, expect
-from login_consumer.windows import last_merged
+from login_consumer.windows import Position, ends_behind, last_merged
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -122,7 +122,9 @@ class _Consumer:
             )
             lineage, plan = begun.lineage, replace(plan, sequence=begun.sequence)
         self._tally.begin(topic, plan.start)
-        writer = BatchWriter(self._settings, kafka.topic, lineage, plan, self._stopping, self._tally)
+        behind = Position(kafka.topic.id, plan.start)
+        written = self._until_told("Elasticsearch", lambda: ends_behind(sink, behind))
+        writer = BatchWriter(self._settings, kafka.topic, lineage, plan, self._stopping, self._tally, written)
         writer.moved_since = lambda batch: moved(batch, self._topic_state(batch.marks))
         return writer, plan.starting_offsets(topic)
 
@@ -203,8 +205,10 @@ class _Consumer:
     def _fault(self, query: "StreamingQuery", writer: BatchWriter) -> str:
         """Return why the query has to begin again, mostly what keeps Kafka from answering.
 
-        Raises QueryFailed if it is something else.
+        Raises QueryFailed if it is something else, CheckpointError if an operator has to decide.
         """
+        if writer.replaced:
+            raise checkpoint.CheckpointError(writer.replaced)
         if writer.moved:
             return writer.moved
         failure = str(query.exception() or "the query ended without an error")

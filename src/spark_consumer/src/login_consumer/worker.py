@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,7 +27,9 @@ from login_consumer.documents import (
     event_document,
     id_prefix,
 )
+from login_consumer.fates import Fate, Fates, OtherRecord, first_fates
 from login_consumer.oversized import COLUMNS, Cut, cut_letter
+from login_consumer.progress import Offsets
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 from login_consumer.settings import GeoIP, Settings
 from login_consumer.sink import Sink, none_refused
@@ -71,9 +74,11 @@ class _Good(NamedTuple):
 class Worker:
     """The function for `DataFrame.mapInArrow`: oversized.COLUMNS in, one row of counts out."""
 
-    def __init__(self, settings: Settings, topic: Topic) -> None:
+    def __init__(self, settings: Settings, topic: Topic, written: Offsets | None = None) -> None:
+        """Make it; records before the offsets `written` may have been written before, and keep what they became."""
         self._settings = settings
         self._topic = topic
+        self._written = written or {}
         self._format = settings.kafka.format
         self._limits = Limits.of(settings.events.max_future_seconds, settings.events.max_age_days)
 
@@ -84,6 +89,10 @@ class Worker:
         counts = Counts()
         try:
             self._write_all(batches, counts)
+        except OtherRecord as other:
+            counts.other = str(other)
+            for _ in batches:
+                pass
         except (Unavailable, SettingsError) as error:
             # no exception for Spark: it would repeat the task at once and fill the log with traces
             counts.unavailable = str(error)
@@ -103,13 +112,16 @@ class Worker:
                 counts.add(written.result())
 
     def write(self, batch: pa.RecordBatch, sink: Sink) -> Counts:
-        """Write the records of one Arrow batch and return their counts. Raises Unavailable, SettingsError."""
+        """Write the records of one Arrow batch and return their counts.
+
+        Raises Unavailable, SettingsError, OtherRecord.
+        """
         counts = Counts(read=batch.num_rows)
-        good, letters = self._parse(batch, counts)
+        counted: list[Event | Stored] = []
+        good, letters = self._parse(batch, counts, self._fates(batch, sink), counted)
         items = sink.create([each.document for each in good])
         # An event that is there already is new if it is there by this very record: then this is a replay.
         stored = iter(sink.stored([each.document for each, item in zip(good, items, strict=True) if item.exists]))
-        counted: list[Event | Stored] = []
         for each, item in zip(good, items, strict=True):
             if item.taken:
                 counted.append(each.event)
@@ -127,7 +139,15 @@ class Worker:
         none_refused(sink.create(letters), "a dead letter")
         return counts
 
-    def _parse(self, batch: pa.RecordBatch, counts: Counts) -> tuple[list[_Good], list[Document]]:
+    def _fates(self, batch: pa.RecordBatch, sink: Sink) -> Fates:
+        if not self._written:
+            return {}
+        partitions, offsets = batch.column("partition").to_pylist(), batch.column("offset").to_pylist()
+        return first_fates(sink, self._topic, self._written, list(zip(partitions, offsets, strict=True)))
+
+    def _parse(
+        self, batch: pa.RecordBatch, counts: Counts, fates: Fates, counted: list[Event | Stored]
+    ) -> tuple[list[_Good], list[Document]]:
         topic = self._topic
         period = self._settings.events.period
         late_after = self._settings.events.late_after_seconds * 1000
@@ -140,12 +160,21 @@ class Worker:
         columns = [batch.column(name).to_pylist() for name in COLUMNS]
         for raw, partition, offset, timestamp, timestamp_type, pairs, cut in zip(*columns, strict=True):
             origin = Origin(topic, partition, offset, timestamp)
+            arrival = timestamp if timestamp_type == _LOG_APPEND_TIME else now
+            headers: Headers = [(pair["key"], pair["value"]) for pair in pairs] if pairs else ()
+            fate = fates.get((partition, offset))
+            if fate:
+                if not cut:  # else there is too little left to compare
+                    self._keep(fate, raw, arrival, headers, origin)
+                if fate.event:
+                    counted.append(fate.event)
+                else:
+                    counts.dead[fate.reason] += 1
+                continue
             if cut:
                 counts.dead[Reason.TOO_LARGE] += 1
                 letters.append(cut_letter(Cut(**cut), raw, origin, now))
                 continue
-            arrival = timestamp if timestamp_type == _LOG_APPEND_TIME else now
-            headers: Headers = [(pair["key"], pair["value"]) for pair in pairs] if pairs else ()
             try:
                 event = self._read(raw, arrival, headers, locations)
                 if event.id and event.id.startswith(own_ids):
@@ -169,6 +198,14 @@ class Worker:
             if columns[4][row] == _LOG_APPEND_TIME:
                 counts.marks[partition] = Mark(columns[2][row], columns[3][row])
         return good, letters
+
+    def _keep(self, fate: Fate, raw: bytes | None, arrival: int, headers: Headers, origin: Origin) -> None:
+        """Raise OtherRecord unless the fate is this record's."""
+        event = None
+        if fate.event:
+            with suppress(NotALogin, Rejected):  # as it may read now
+                event = self._read(raw, arrival, headers, None)
+        fate.check(raw, event, origin)
 
     def _read(self, raw: bytes | None, arrival: int, headers: Headers, locations: Locations | None) -> Event:
         wrapper = Wrapper.of(headers) if headers else PLAIN

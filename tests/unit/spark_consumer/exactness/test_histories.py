@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Single histories that once broke "exactly once", each as short as it can be."""
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 
 import pytest
 from exactness import truth
 from exactness.elastic import Crash, Fault, Hit
-from exactness.world import NOW, Log, World
+from exactness.world import DAY, NOW, Log, World
 from login_consumer.checkpoint import CheckpointError
 from login_consumer.dead_letters import Found
 from login_consumer.dead_replay import Counts, Outcome, Record, Replay
@@ -334,6 +335,57 @@ def test_another_replays_mark_is_left_alone(world: World) -> None:
     late = Replay(Sink(world.settings.elasticsearch), sender, False, print)
     late.run([Found(hit.index, hit.id, 4)], 1)
     assert (late.counts, sender.number) == (Counts(skipped=1), 1)
+
+
+ECS = {
+    "@timestamp": "2026-03-01T09:00:00.000Z",
+    "event": {"id": "x", "outcome": "success", "category": ["authentication"], "kind": "event", "type": ["start"]},
+    "user": {"id": "u"},
+}
+
+
+@pytest.mark.parametrize(("shown", "number"), [("event", 2), ("event", 3), ("event", 4), ("letter", 2), ("letter", 3)])
+@pytest.mark.parametrize("change", ["older", "younger", "format"])
+@pytest.mark.parametrize("lost", [True, False])
+def test_settings_change_while_a_batch_is_open(world: World, shown: str, number: int, change: str, lost: bool) -> None:
+    """A record keeps what it became first, and is counted as that, however it reads by then."""
+    younger = {"events": {"max_age_days": 30}}
+    before, after = {"older": ({}, younger), "younger": (younger, {}), "format": ({}, {"kafka": {"format": "ecs"}})}[
+        change
+    ]
+    world.options = before
+    if change == "format":
+        world.send(json.dumps(ECS).encode())
+    world.event("old" if shown == "event" else None, NOW - 60 * DAY)
+    world.event("new")
+    world.strike("bulk", number, Fault.KILLED_AFTER)
+    assert world.consume() == "killed"
+    world.calm()
+    if lost:
+        world.lose_checkpoint()
+    world.options = after
+    assert world.consume() == "idle"
+    fates = {event["login"]["kafka"]["offset"] for event in world.elastic.documents("login-events")}
+    dead = {letter["offset"] for letter in world.elastic.documents("login-dead-letters")}
+    assert sorted([*fates, *dead]) == list(range(len(world.log.partitions[0])))
+    assert merged_events(world) == len(fates)
+    assert world.audit() == []
+
+
+def test_other_records_stand_in_the_place_of_an_open_batch(world: World) -> None:
+    """No batch record tells of them; what is stored does."""
+    for name in "abc":
+        world.event(None, user_id=name)
+    world.strike("bulk", 3, Fault.KILLED_AFTER)
+    assert world.consume() == "killed"
+    world.calm()
+    lose_end(world, 1)
+    for number, name in enumerate("uvwx"):
+        world.event(None, NOW - number - 1, user_id=name)
+    assert "offset 1 of partition 0 is now another record than the one that was stored from there" in world.consume()
+    made_anew(world)
+    events(world, "uvwx")
+    settle(world)
 
 
 @pytest.mark.parametrize("seconds", [300, 60])
