@@ -113,3 +113,32 @@ def test_what_is_taken_apart_gets_an_id_for_each_part() -> None:
 
 def test_limits_are_what_the_consumer_takes() -> None:
     assert cutting.MAX_RECORD == 1024 * 1024
+
+
+NULS = b"\0"
+
+
+def test_nuls_are_no_part_of_lines_but_a_few_in_their_middle() -> None:
+    data = NULS * 700 + b"one\n" + NULS * 3 + b"two\0\0\nto" + NULS * 512 + b"three\na\0b\n" + NULS * 5
+    assert pieces(Lines(), data) == [
+        (700, 704, b"one"), (707, 713, b"two"), (713, 715, b"to"), (1227, 1233, b"three"), (1233, 1237, b"a\0b"),
+    ]  # fmt: skip
+
+
+def test_nuls_end_a_row_whose_quotes_they_took() -> None:
+    data = b'a,"b' + NULS * 600 + b'x,y\nq,"1' + NULS + b'\nz,"2\n' + NULS + b'w\nk,"1\n2"\n'
+    assert [piece.raw for piece in pieces(Rows(), data)] == [b'a,"b', b"x,y", b'q,"1', b'z,"2', b"w", b'k,"1\n2"']
+
+
+@pytest.mark.parametrize("cutter", [Lines, Rows])
+def test_it_makes_no_difference_whether_nuls_are_torn_or_skipped(cutter: type[Lines] | type[Rows]) -> None:
+    rng = random.Random(5)
+    for _ in range(300):
+        parts = [rng.choice((b"a", b"\n", b'"', b",", NULS, NULS * 511, NULS * 512)) for _ in range(rng.randint(0, 15))]
+        whole = pieces(cutter(limit=20), b"".join(parts))
+        assert pieces(cutter(limit=20), b"".join(parts), rng) == whole
+        skipping = cutter(limit=20)
+        found = [
+            piece for part in parts for piece in (skipping.feed(part) if part.strip(NULS) else skipping.skip(len(part)))
+        ]
+        assert found + list(skipping.finish()) == whole

@@ -51,6 +51,10 @@ class Reader:
         """Yield the records that are complete with `data`."""
         return map(self._record, self._cutter.feed(data))
 
+    def skip(self, nuls: int) -> Iterator[Record]:
+        """Yield the records that are complete as so many NULs follow, which are not fed."""
+        return map(self._record, self._cutter.skip(nuls))
+
     def finish(self) -> Iterator[Record]:
         """Yield the last record, if its line has no end."""
         return map(self._record, self._cutter.finish())
