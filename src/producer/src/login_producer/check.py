@@ -54,7 +54,7 @@ class Checker:
                 chunks = iter(lambda: os.read(0, CHUNK), b"")
             else:
                 content = Content(Path(path))
-                written, chunks = content.written, iter(content.read, b"")
+                written, chunks = content.written, content.rest()
             for chunk in chunks:
                 for record in self._reader.feed(chunk):
                     yield from self._judge(record, written)

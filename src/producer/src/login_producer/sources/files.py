@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records from files: followed through rotations and restarts, or read once."""
 
-import glob
 import json
 import logging
 import time
@@ -13,9 +12,9 @@ from login_common.files import replace_file
 
 from login_producer.counters import Counters, keep_damaged
 from login_producer.settings import FileSettings
-from login_producer.sources import Event, Source
-from login_producer.sources.content import DamagedGzip
-from login_producer.sources.tail import Replaced, Tail, restored
+from login_producer.sources import Event, Source, places
+from login_producer.sources.content import DamagedGzip, Replaced
+from login_producer.sources.tail import Tail, restored
 from login_producer.sources.taking import MAX_UNSETTLED_BYTES, take
 from login_producer.sources.watch import Watch
 
@@ -44,12 +43,13 @@ class FileSource(Source):
         self._watch.look()
         log.info("%d files to read", len(self._watch.tails))
         for path in settings.paths:
-            if not glob.glob(path, recursive=True):  # noqa: PTH207  (pathlib's takes no absolute patterns)
+            if not places.files(path):
                 log.warning("there is no file %s yet, or its folder may not be listed: waiting for it", path)
         self._events = self._read()
         self._saved: list[dict[str, Any]] | None = None
         self._save_again = 0.0
         self._failures: list[str] = []
+        self._opened = 0  # files that are open
 
     def take(self, most: int) -> Sequence[Event]:
         """Return what there is to read now, at most so many events. Raises SourceError."""
@@ -83,6 +83,7 @@ class FileSource(Source):
         next_look = 0.0
         while True:
             news = False
+            self._opened = sum(tail.attached for tail in self._watch.tails.values())
             for tail in list(self._watch.tails.values()):
                 for _ in range(_CHUNKS_IN_A_ROW):
                     yield from self._some(tail)
@@ -109,25 +110,26 @@ class FileSource(Source):
         """Yield the next events of a file."""
         watch = self._watch
         try:
-            if not tail.attached and not (tail.changed and watch.open(tail)):
-                return
+            if not tail.attached:
+                if not tail.changed or not self._may_open() or not watch.open(tail):
+                    return
+                self._opened += 1
             yield from tail.more()
+            rest = tail.rotated and (time.monotonic() - tail.last_data > GRACE_S or self._opened > _MAX_OPEN)
+            if tail.idle and (not self._follow or rest):
+                yield from self._finish(tail)
         except Replaced:
             watch.cut_off(tail)
             if not self._follow:
-                self._fail(f"{tail.path} was cut off or written anew while it was read")
-            return
+                self._fail(tail, "was cut off or written anew while it was read")
         except (DamagedGzip, OSError) as error:
-            self._fail(f"{tail.path} cannot be read on from offset {tail.progress.read.end}: {error}")
+            self._fail(tail, f"cannot be read on from offset {tail.progress.read.end}: {error}")
             tail.leave()
-            return
-        if tail.idle and (not self._follow or (tail.rotated and time.monotonic() - tail.last_data > GRACE_S)):
-            yield from self._finish(tail)
 
     def _finish(self, tail: Tail) -> Iterator[Event]:
         """Yield the last event of a file to which nothing more will be written."""
         if tail.cut_short:
-            self._fail(f"{tail.path} is cut short: gzip has not written its end; put the whole file there")
+            self._fail(tail, "is cut short: gzip has not written its end; put the whole file there")
         else:
             yield from tail.finish()
         if tail.listed:
@@ -135,13 +137,20 @@ class FileSource(Source):
         else:
             self._watch.finished(tail)
 
-    def _fail(self, text: str) -> None:
-        log.error("%s", text)
+    def _fail(self, tail: Tail, text: str) -> None:
+        self._watch.complain(tail.path, text)
         if not self._follow:
-            self._failures.append(text)
+            self._failures.append(f"{tail.path} {text}")
 
     def _unsettled_bytes(self) -> int:
         return sum(tail.unsettled_bytes for tail in self._watch.tails.values())
+
+    def _may_open(self) -> bool:
+        """Return whether one more file may be open, after closing some if there are too many."""
+        if self._opened >= 2 * _MAX_OPEN:
+            self._close_some()
+            self._opened = sum(tail.attached for tail in self._watch.tails.values())
+        return self._opened < 2 * _MAX_OPEN
 
     def _close_some(self) -> None:
         """Keep few files open: those that were written to last."""

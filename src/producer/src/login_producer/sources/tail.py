@@ -6,6 +6,7 @@ import math
 import os
 import socket
 import time
+import zlib
 from collections.abc import Iterator
 from functools import cache
 from hashlib import blake2b
@@ -15,7 +16,7 @@ from typing import Any
 from login_producer.counters import Counters
 from login_producer.settings import FileSettings
 from login_producer.sources import Event
-from login_producer.sources.content import Content, DamagedGzip, Mark, holds
+from login_producer.sources.content import KNOWN_BY, Content, DamagedGzip, Mark, State, holds
 from login_producer.sources.records import Reader, Record, wrapper
 from login_producer.sources.rotation import family
 from login_producer.sources.sending import Sending
@@ -26,10 +27,7 @@ Key = tuple[int, int]
 """Device and inode."""
 
 _MACHINE_ID = Path("/etc/machine-id")
-
-
-class Replaced(Exception):
-    """The file no longer holds what has been read of it."""
+_END_OF_9999 = 253_402_300_799
 
 
 class Tail:
@@ -47,6 +45,8 @@ class Tail:
         """Begin at `start` of a file that is known by what `first` tells of its beginning."""
         self._settings, self._first = settings, first
         self.path, self.key = path, key
+        self.family = family(path)
+        """What its rotated files have in common with it."""
         self.listed = True
         """Whether it is to be found at the settings' paths."""
         self.rotated = False
@@ -59,8 +59,8 @@ class Tail:
         self._stream: bytes | None = None  # the key of its ids
         self._columns: tuple[str, ...] | None = None
         self._content: Content | None = None
-        # size and time of change (ns): of the file, and as it was when last read whole
-        self._there, self._seen = (0, 0), (0, -1)
+        # the file as it is, and as it was when last read whole
+        self._there, self._seen = State(), State(-1)
         self._headers = wrapper(settings.format, settings.timezone)
         self._sending = Sending(str(path), start or Mark(), self._headers, counters)
         self.progress = self._sending.progress
@@ -93,8 +93,13 @@ class Tail:
     def moved(self, path: Path, status: os.stat_result) -> None:
         """Note where the file is now, and its state."""
         self.rotated |= path != self.path
-        self.path, self._sending.name = path, str(path)
-        self._there = (status.st_size, status.st_mtime_ns)
+        self._call(path)
+        self._there = State.of(status)
+
+    def may_begin(self, begin: bytes) -> bool:
+        """Return whether its file may begin like that, without a look at any file."""
+        end = self._first.start + self._first.length
+        return len(begin) < end or zlib.crc32(begin[self._first.start : end]) == self._first.crc
 
     def stands_in(self, path: Path, unread: bool) -> bool:
         """Return whether what was read of it stands in this file; `unread` is the answer if nothing was.
@@ -128,8 +133,8 @@ class Tail:
     def attach(self, path: Path) -> Key:
         """Open the file, to go on behind the last record read; return its key. Raises OSError, DamagedGzip."""
         self.detach()
-        self.path, self._sending.name = path, str(path)
-        self._start = start = self.progress.read.end
+        self._call(path)
+        start = self.progress.read.end
         if not start:
             self._stream = None  # another file may have come to this place
         if start and self._settings.layout == "csv" and self._columns is None:
@@ -137,9 +142,11 @@ class Tail:
         content = Content(path)
         if not content.packed:
             content.skip_to(start)
+        self._fed = start
+        self._window, self._window_end = (b"", 0) if content.packed else (content.last, start)
         self._content, self.idle, self.last_data = content, False, time.monotonic()
         self._reader = Reader(self._settings.format, self._settings.layout, start, self._columns if start else None)
-        written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(math.ceil(content.written)))
+        written = _rfc3339(content.written)
         self._old_headers = wrapper(self._settings.format, self._settings.timezone, written)
         self.rotated |= content.packed  # nothing is appended to what is packed
         return content.key
@@ -154,23 +161,32 @@ class Tail:
         """Yield the events of some bytes that are there now. Raises OSError, DamagedGzip, Replaced."""
         content = self._content
         assert content is not None  # noqa: S101  (the caller attaches it; tells the type checker)
-        if content.replaced():
-            raise Replaced
         data = content.read()
-        self.idle = not data
+        self.idle = not data and not content.searching
         if not data:
             return
         self.last_data = time.monotonic()
         begin = content.at - len(data)
+        if not content.packed and begin > self._fed:
+            for record in self._reader.skip(begin - self._fed):
+                yield from self._send(record)
+            self._window += b"\0" * min(KNOWN_BY, begin - self._fed)
+        self._window, self._window_end = self._window + data, content.at
         # a packed file is read from its beginning, wherever we are in it
-        for record in self._reader.feed(data[max(0, self._start - begin) :]):
+        fresh, self._fed = data[max(0, self._fed - begin) :], max(self._fed, content.at)
+        for record in self._reader.feed(fresh):
             yield from self._send(record)
+        self._window = self._window[-KNOWN_BY:]
         self._columns = self._reader.columns
 
     def finish(self) -> Iterator[Event]:
         """Yield the event of a last line without a line feed: nothing more will come."""
         for record in self._reader.finish():
             yield from self._send(record)
+
+    def _call(self, path: Path) -> None:
+        if path != self.path:
+            self.path, self._sending.name, self.family = path, str(path), family(path)
 
     def entry(self) -> dict[str, Any]:
         """Return what is to be kept over a restart, for `restored`."""
@@ -194,12 +210,17 @@ class Tail:
         content, piece = self._content, record.piece
         assert content is not None  # noqa: S101  (as in more)
         if self._stream is None and record.values:
-            head = content.head(piece.end)
-            self._first, self._stream = Mark.of(0, 0, head), _stream(self.path, head)
+            place, head = content.head(piece.end)
+            self._first, self._stream = Mark.of(place, 0, head), _stream(self.path, head)
         # What stood there when it was opened is older than the file's time; of what came since, now is right.
         old = content.packed or piece.end <= content.size_at_opening
         self._sending.headers = self._old_headers if old else self._headers
-        return self._sending.events(record, self._stream or b"", Mark.of(piece.start, piece.end, piece.raw))
+        return self._sending.events(record, self._stream or b"", self._mark(piece.end))
+
+    def _mark(self, end: int) -> Mark:
+        behind = len(self._window) - (self._window_end - end)
+        last = self._window[max(0, behind - KNOWN_BY) : behind]
+        return Mark.of(end - len(last), end, last)
 
 
 def restored(entry: dict[str, Any], settings: FileSettings, counters: Counters) -> Tail:
@@ -225,9 +246,11 @@ def _key(value: Any) -> Key:
 def _columns(path: Path, settings: FileSettings) -> tuple[str, ...] | None:
     reader, content = Reader(settings.format, settings.layout), Content(path)
     try:
-        while reader.columns is None and (data := content.read()):
+        for data in content.rest():
             for _ in reader.feed(data):
                 pass
+            if reader.columns is not None:
+                break
     finally:
         content.close()
     return reader.columns
@@ -241,6 +264,13 @@ def _stream(path: Path, head: bytes) -> bytes:
     """
     told = "\0".join((_machine(), *map(str, family(path))))
     return blake2b(told.encode(errors="surrogateescape") + b"\0" + head, digest_size=32).digest()
+
+
+def _rfc3339(seconds: float) -> str | None:
+    """Return a time since 1970 rounded up; None if no date has it, as any user can set the time of a file."""
+    if not 0 <= seconds < _END_OF_9999:
+        return None
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(math.ceil(seconds)))
 
 
 @cache

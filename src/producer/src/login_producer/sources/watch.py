@@ -5,13 +5,15 @@ import glob
 import logging
 import os
 import time
+from collections import defaultdict
 from pathlib import Path
 
 from login_producer.counters import Counters
 from login_producer.settings import FileSettings
-from login_producer.sources import SourceError
-from login_producer.sources.content import DamagedGzip, first_bytes
-from login_producer.sources.rotation import family, is_copy, regular, regular_files
+from login_producer.sources import SourceError, places
+from login_producer.sources.complaints import Complaints
+from login_producer.sources.content import DamagedGzip, Mark, beginning
+from login_producer.sources.rotation import Inodes, family, is_copy, regular, regular_files
 from login_producer.sources.tail import Key, Tail
 
 log = logging.getLogger(__name__)
@@ -22,7 +24,7 @@ _PAST = 100  # finished files that are remembered, so as to know their compresse
 _PACKING_S = 2.0  # gzip sets the time of its output back when it has finished
 _CLOCK_SLACK_S = 1.0  # between the clock and times of files
 _AGAIN_S = 1.0  # between two comparisons of a file with those it may be a copy of
-_COMPLAIN_EVERY_S = 60.0
+_COMPARED = 50  # of those that a file may be a copy of, the newest: what is read twice has the same ids
 
 Found = dict[Key, tuple[Path, os.stat_result]]
 
@@ -49,7 +51,10 @@ class Watch:
         self._folders: dict[Path, int] = {}  # when each had changed (ns) at the last look
         self._held: dict[Path, float] = {}  # not yet to be told from a copy, and when to compare it again
         self._next_search = 0.0
-        self._complained: dict[Path, float] = {}
+        self.complain = Complaints()
+        # of one look: what is read, by what rotated files have in common, and which names files have
+        self._kin: dict[tuple[Path, str], list[Tail]] = {}
+        self._inodes = Inodes()
 
     @property
     def looked(self) -> float | None:
@@ -59,10 +64,18 @@ class Watch:
     def look(self) -> None:
         """Bring the tails up to date with the files. Raises SourceError."""
         began = time.time()
+        self._inodes = Inodes()
         found = self._found()
         self._restore(found)
         for tail in list(self.tails.values()):
-            self._check(tail, found)
+            try:
+                self._check(tail, found)
+            except OSError as error:
+                self.complain(tail.path, f"cannot be read on: {error.strerror}")
+                tail.detach()
+        self._kin = defaultdict(list)
+        for tail in self.tails.values():
+            self._kin[tail.family].append(tail)
         for key, (path, status) in found.items():
             if key not in self.tails:
                 self._meet(path, status)
@@ -79,7 +92,7 @@ class Watch:
         self._looked = began
 
     def _check(self, tail: Tail, found: Found) -> None:
-        """Learn what has become of the file of a tail."""
+        """Learn what has become of the file of a tail. Raises OSError."""
         if tail.attached and tail.replaced():
             self.cut_off(tail)
             return
@@ -87,7 +100,7 @@ class Watch:
         tail.listed = now is not None
         if now is None:
             tail.rotated = True
-            now = None if tail.attached else _by_inode(tail)
+            now = None if tail.attached else self._inodes.find(tail.path.parent, tail.key[1])
         if now is not None:
             tail.moved(*now)
         if tail.listed or tail.attached:
@@ -130,38 +143,40 @@ class Watch:
         except OSError as error:
             if not self._settings.follow:
                 raise
-            self._complain(tail.path, f"cannot be read: {error.strerror}; check its owner, group and mode")
+            self.complain(tail.path, f"cannot be read: {error.strerror}; check its owner, group and mode")
             return False
         return True
 
-    def _complain(self, path: Path, text: str) -> None:
-        now = time.monotonic()
-        if now >= self._complained.get(path, now):
-            self._complained[path] = now + _COMPLAIN_EVERY_S
-            log.error("%s %s", path, text)
-
     def _is_ours(self, path: Path) -> bool:
         folder, name = family(path)
-        return any(each.match(pattern) for pattern in self._settings.paths for each in (path, folder / name))
+        patterns = self._settings.paths
+        return any(places.stands_for(pattern, each) for pattern in patterns for each in (path, folder / name))
 
     def _found(self) -> Found:
         """Return the files at the settings' paths, the oldest first."""
         found = []
         for pattern in self._settings.paths:
-            names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  (pathlib's takes no absolute patterns)
-            files = [(path, status) for path in map(Path, names) if (status := regular(path))]
+            files = [(path, status) for path in places.files(pattern) if (status := regular(path))]
             if not files and not self._settings.follow:
                 raise SourceError(f"source.paths: there is no file {pattern}; check the path, and the rights on it")
             found += files
         found.sort(key=lambda each: each[1].st_mtime)
-        return {(status.st_dev, status.st_ino): (path, status) for path, status in found}
+        # Of several names of a file it keeps the one that it had, else has its own before those of links: a link that
+        # somebody makes must not pass it off as rotated, or as packed.
+        known = {tail.path for tail in [*self._remembered, *self.tails.values()]}
+        names: Found = {}
+        for path, status in found:
+            key = (status.st_dev, status.st_ino)
+            if key not in names or _rank(path, known) < _rank(names[key][0], known):
+                names[key] = (path, status)
+        return names
 
     def _restore(self, found: Found) -> None:
         """Find the files that were read before."""
         remembered, self._remembered = self._remembered, []
         for tail in remembered:
             go_on = self._settings.follow and not tail.done and self._is_ours(tail.path)
-            now = found.get(tail.key) or _by_inode(tail)
+            now = found.get(tail.key) or self._inodes.find(tail.path.parent, tail.key[1])
             if now and tail.goes_on_in(now[0], unread=True):
                 key = (now[1].st_dev, now[1].st_ino)  # the device's number may be another after a restart
                 if key not in self.tails and (key in found or go_on):
@@ -181,21 +196,25 @@ class Watch:
         self._held.pop(path, None)
         if not status.st_size:
             return  # a copy that is being made begins like that
+        begin = beginning(path)
         if self._settings.follow:
             own = family(path)
             for tail in [lost for lost, _ in self.lost] + self.past:
-                if family(tail.path) == own and tail.goes_on_in(path):
+                if tail.family == own and tail.may_begin(begin) and tail.goes_on_in(path):
                     self._go_on(tail, path)
                     return
             # a time in the future is one of a clock that was set back since
             packing = path.suffix == ".gz" and abs(time.time() - status.st_mtime) < _PACKING_S
-            if packing or any(family(tail.path) == own and self._copies(path, tail) for tail in self.tails.values()):
+            kin = [tail for tail in self._kin.get(own, ())[-_COMPARED:] if tail.may_begin(begin)]
+            if packing or any(self._copies(path, tail) for tail in kin):
                 self._held[path] = time.monotonic() + _AGAIN_S
                 return
-        self._begin(path, (status.st_dev, status.st_ino))
+        self._begin(path, (status.st_dev, status.st_ino), begin)
 
     def _copies(self, path: Path, tail: Tail) -> bool:
         """Return whether `path` is, or may become, a copy of what is being read."""
+        if self.tails.get(tail.key) is not tail:
+            return False
         if tail.rotated and tail.goes_on_in(path):
             return True  # the tail will be finished soon, and then goes on there
         status = regular(tail.path)
@@ -207,9 +226,11 @@ class Watch:
         except OSError:
             return False
 
-    def _begin(self, path: Path, key: Key) -> None:
+    def _begin(self, path: Path, key: Key, begin: bytes) -> None:
         # Known by its first bytes from now on: it may be cut off, and its copy be found, before any is settled.
-        self.tails[key] = Tail(self._settings, self._counters, path, key, first_bytes(path))
+        tail = Tail(self._settings, self._counters, path, key, Mark.of(0, 0, begin))
+        self.tails[key] = tail
+        self._kin.setdefault(tail.family, []).append(tail)
 
     def _go_on(self, tail: Tail, path: Path) -> None:
         self.lost = [each for each in self.lost if each[0] is not tail]
@@ -236,10 +257,13 @@ class Watch:
 
     def _search(self) -> None:
         """Look beside the old places for what has to be read on."""
+        beside: dict[tuple[Path, str], list[tuple[Path, os.stat_result]]] = defaultdict(list)
+        for folder in {tail.path.parent for tail, _ in self.lost}:
+            for path, status in regular_files(folder):
+                beside[family(path)].append((path, status))
         for tail, until in list(self.lost):
-            for path, status in regular_files(tail.path.parent):
-                new = (status.st_dev, status.st_ino) not in self.tails and family(path) == family(tail.path)
-                if new and tail.goes_on_in(path):
+            for path, status in beside[tail.family]:
+                if (status.st_dev, status.st_ino) not in self.tails and tail.goes_on_in(path):
                     self._go_on(tail, path)
                     break
             else:
@@ -256,9 +280,9 @@ class Watch:
 
     def _meet_missed(self, found: Found) -> None:
         """Meet files that came to one of our places, and were rotated away, between two looks."""
-        since, places = self._looked, [*self._expected, *(path for path, _ in found.values())]
-        places += [tail.path for tail in [*self.tails.values(), *(lost for lost, _ in self.lost)]]
-        ours = {family(path) for path in places}
+        since, paths = self._looked, [*self._expected, *(path for path, _ in found.values())]
+        paths += [tail.path for tail in [*self.tails.values(), *(lost for lost, _ in self.lost)]]
+        ours = {family(path) for path in paths}
         for folder in {folder for folder, _ in ours}:
             if not self._has_changed(folder) or since is None:
                 continue
@@ -280,15 +304,5 @@ class Watch:
         return changed != before or time.time() - changed / 1e9 < _CLOCK_SLACK_S
 
 
-def _by_inode(tail: Tail) -> tuple[Path, os.stat_result] | None:
-    """Return where the file of a tail is now, whatever its name, in the same folder."""
-    try:
-        with os.scandir(tail.path.parent) as entries:
-            inodes = [Path(entry.path) for entry in entries if entry.inode() == tail.key[1]]
-    except OSError:
-        return None
-    # not the device, whose number may be another after a restart of the host
-    for path in inodes:
-        if status := regular(path):
-            return path, status
-    return None
+def _rank(path: Path, known: set[Path]) -> tuple[bool, bool]:
+    return path not in known, path.is_symlink()
