@@ -32,6 +32,7 @@ from exactness.elastic import Crash, Elastic, Fault
 NOW = 1_772_359_200_000
 """2026-03-01T10:00:00Z, in milliseconds: when each world begins."""
 DAY = 86_400_000
+_MEMORY = Path("/dev/shm")  # noqa: S108  (files that are synced at each step)
 _TASK_RECORDS = 3
 _LOST = "org.apache.spark.sql.kafka010: Some data may have been lost because they are not available in Kafka any more"
 _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
@@ -106,12 +107,14 @@ class Inline:
 class Stopping(threading.Event):
     """The operator's patience: the consumer is told to stop after so many waits for a service."""
 
-    def __init__(self, waits: int) -> None:
+    def __init__(self, waits: int, meanwhile: Callable[[], None]) -> None:
         super().__init__()
-        self.waits = waits
+        self.waits, self._meanwhile = waits, meanwhile
 
     def wait(self, timeout: float | None = None) -> bool:
-        self.waits -= bool(timeout)
+        if timeout:
+            self.waits -= 1
+            self._meanwhile()
         if self.waits < 0:
             self.set()
         return self.is_set()
@@ -121,13 +124,15 @@ class World:
     """All of it. To be used in a `with` statement, which also removes its files."""
 
     def __init__(self, partitions: int = 1, **options: Any) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="exactness-"))
+        self.home = Path(tempfile.mkdtemp(prefix="exactness-", dir=_MEMORY if _MEMORY.is_dir() else None))
         self.elastic, self.clock = Elastic(), Clock()
         self.log = Log("TopicOne", partitions)
         self.options: dict[str, Any] = options
         self.waits = 3
         self.between_tries: Callable[[int], None] = lambda _: None
         """Called with the number of each evaluation of a batch, before its records are read."""
+        self.while_waiting: Callable[[], None] = lambda: None
+        """Called when the consumer waits for a service, or before it begins its query again."""
         self.commit_fails: Callable[[], bool] = lambda: False
         """Whether the consumer is killed between the end of a batch and Spark's note of it."""
         self.evaluations = 0
@@ -192,7 +197,7 @@ class World:
         That is "idle" if it has read all, or so many batches, "killed", "stopped" in an outage, or why it refused.
         """
         try:
-            stopping = Stopping(self.waits)
+            stopping = Stopping(self.waits, self.while_waiting)
             _Simulated(self, stopping, batches, most, rng).run()
         except Crash:
             return "killed"
@@ -267,7 +272,7 @@ class _Simulated(run._Consumer):
             if number < 0 or (home / f"commits/{number}").exists():
                 begins = self._offsets(home / f"offsets/{number}" if number >= 0 else initial)
                 number += 1
-                if not self._plan(home / f"offsets/{number}", begins):
+                if not self._write_plan(home / f"offsets/{number}", begins):
                     return
             begins = self._offsets(home / f"offsets/{number - 1}" if number else initial)
             ends = self._offsets(home / f"offsets/{number}")
@@ -278,7 +283,7 @@ class _Simulated(run._Consumer):
             (home / f"commits/{number}").write_text("v1\n{}")
             self._batches -= 1
 
-    def _plan(self, file: Path, begins: dict[int, int]) -> bool:
+    def _write_plan(self, file: Path, begins: dict[int, int]) -> bool:
         """Write where the next batch ends; return whether there is something to read."""
         world = self._world
         known = {p: len(records) for p, records in enumerate(world.log.partitions)}

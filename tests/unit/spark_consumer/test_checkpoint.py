@@ -59,7 +59,7 @@ def test_second_consumer_is_refused(settings: Settings) -> None:
 
 
 def test_a_planned_batch_goes_on_at_its_start(directory: Path) -> None:
-    assert read(directory, TOPIC) == Checkpoint("", 1, 0, {0: 10, 1: 0}, "L", "T1", SHAPE, "K-7")
+    assert read(directory, TOPIC) == Checkpoint("", 1, 0, {0: 10, 1: 0}, {0: 25, 1: 4}, "L", "T1", SHAPE, "K-7")
     assert planned_offsets(directory, 1, TOPIC) == {0: 25, 1: 4}
 
 

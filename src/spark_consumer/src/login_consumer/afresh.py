@@ -3,16 +3,15 @@
 
 import logging
 import time
-import uuid
 from collections import Counter
-from typing import NamedTuple
 
-from login_common.elastic import Client
+from login_common.elastic import Client, by_index
 
 from login_consumer import checkpoint
 from login_consumer.counts import Counts, OffsetRange
 from login_consumer.dead_letters import newest
-from login_consumer.documents import DEAD_LETTERS, EVENTS, Topic
+from login_consumer.documents import DEAD_LETTERS, EVENTS, Topic, WindowKey
+from login_consumer.periods import Index
 from login_consumer.plan import Plan
 from login_consumer.progress import Batch, Progress, Ranges, Times, progress_lines
 from login_consumer.rebuild import repair
@@ -26,16 +25,12 @@ log = logging.getLogger(__name__)
 _BEFORE_THE_FIRST, _END_OF_A_TOPIC = -1, -2
 
 
-class Begun(NamedTuple):
-    """A lineage, and the sequence of its next batch record."""
+def begin_afresh(
+    settings: Settings, sink: Sink, plan: Plan, progress: Progress | None, topic: Topic, lineage: str, moment: int
+) -> int:
+    """Make all ready for batches of `lineage` that start at `plan.start`; return the sequence of the first of them.
 
-    lineage: str
-    sequence: int
-
-
-def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress | None, topic: Topic) -> Begun:
-    """Make all ready for batches that start at `plan.start`. May be repeated after a crash.
-
+    May be repeated: with the same lineage and `moment`, in milliseconds since 1970, or after a crash with others.
     The batch record with which the lineage begins is written before there is a checkpoint: windows are never merged
     under a lineage that the newest batch record does not name, so `repair` finds them. Raises Unavailable.
     """
@@ -47,16 +42,18 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
     rebuilt = repair(sink, progress, Position(topic.id, plan.start), at_places(EVENT_PLACE, lost), window_ms)
     if rebuilt:
         log.warning("counted %d windows anew, which hold %d events", rebuilt.windows, rebuilt.events)
-    lineage, shape, sequence = str(uuid.uuid4()), checkpoint.shape_of(settings), plan.sequence
+    shape, sequence = checkpoint.shape_of(settings), plan.sequence
     if plan.loss:
         log.error("going on without lost records, as kafka.allow_data_loss permits: %s", plan.loss)
     refresh(sink, DEAD_LETTERS)
     if plan.deleted and any(each.first < each.next for each in unread.values()):
         old = Topic(topic.name, plan.deleted.topic_id)
-        _record(sink, Batch(lineage, _END_OF_A_TOPIC, sequence, old, unread, shape))
+        _record(sink, Batch(lineage, _END_OF_A_TOPIC, sequence, old, unread, shape, planned=moment))
         sequence += 1
     ranges = {p: plan.lost.get(p, OffsetRange(offset, offset)) for p, offset in plan.start.items()}
-    _record(sink, Batch(lineage, _BEFORE_THE_FIRST, sequence, topic, ranges, shape, None, plan.loss, plan.marks))
+    _record(
+        sink, Batch(lineage, _BEFORE_THE_FIRST, sequence, topic, ranges, shape, None, plan.loss, plan.marks, moment)
+    )
     # Whatever is in it: initial offsets that Spark finds there win over those that it is given.
     aside = checkpoint.move_aside(settings.checkpoint_dir)
     if aside:
@@ -64,7 +61,7 @@ def begin_afresh(settings: Settings, sink: Sink, plan: Plan, progress: Progress 
     if progress:
         log.warning("a fresh checkpoint goes on after batch %d of %s", progress.batch, progress.lineage)
     checkpoint.begin(settings.checkpoint_dir, lineage, topic, shape, f"{lineage}-{_BEFORE_THE_FIRST}")
-    return Begun(lineage, sequence + 1)
+    return sequence + 1
 
 
 def _unread(sink: Sink, deleted: Position) -> Ranges:
@@ -83,6 +80,15 @@ def _record(sink: Sink, batch: Batch) -> None:
 
 def _stored(client: Client, lost: dict[tuple[str, int], list[OffsetRange]]) -> Counts:
     """Return the account of what was lost but is stored: the batch that read it was not finished."""
-    indexed = client.number_of(f"{EVENTS}-*", at_places(EVENT_PLACE, lost))
+    found = by_index(client, f"{EVENTS}-*", at_places(EVENT_PLACE, lost))
+    # no windows: only in which index they are, which an audit asks for
+    windows = Counter(
+        {
+            WindowKey(index.span.first, None, None, ""): found[name]["doc_count"]
+            for name in found
+            if (index := Index.of(name))
+        }
+    )
     dead = Counter(newest(client, at_places(LETTER_PLACE, lost), 0).reasons)
-    return Counts(read=indexed + dead.total(), indexed=indexed, dead=dead)
+    indexed = sum(each["doc_count"] for each in found.values())
+    return Counts(read=indexed + dead.total(), indexed=indexed, dead=dead, windows=windows)

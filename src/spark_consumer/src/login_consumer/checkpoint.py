@@ -106,6 +106,8 @@ class Checkpoint:
     """The last batch that it noted as done."""
     next: Offsets = field(default_factory=dict)
     """Where it goes on: the start of the planned batch if that was not committed, else its end."""
+    ends: Offsets = field(default_factory=dict)
+    """Where the planned batch ends."""
     lineage: str = ""
     topic_id: str = ""
     shape: Shape = field(default_factory=dict)
@@ -133,7 +135,15 @@ def read(directory: Path, topic: str) -> Checkpoint:
         start = planned_offsets(directory, planned - 1, topic) if planned else _initial_offsets(directory, topic)
         following = end if committed == planned else start | {p: 0 for p in end if p not in start}
         return Checkpoint(
-            "", planned, committed, following, state["lineage"], state["topic_id"], state["shape"], state["follows"]
+            "",
+            planned,
+            committed,
+            following,
+            end,
+            state["lineage"],
+            state["topic_id"],
+            state["shape"],
+            state["follows"],
         )
     except (OSError, ValueError, KeyError) as error:
         # such as an empty file: Spark renames its files into place, but does not wait until they are on the disk

@@ -31,8 +31,8 @@ class Fate(NamedTuple):
 
     event: Stored | None
     reason: str
-    identity: tuple[str, int] | bytes | None
-    """An event's id and time in milliseconds since 1970, a dead letter's bytes."""
+    identity: tuple[str, int, str | None] | bytes | None
+    """An event's id, time in milliseconds since 1970 and user, a dead letter's bytes."""
 
     def check(self, raw: bytes | None, event: Event | None, origin: Origin) -> None:
         """Raise OtherRecord if it is the fate of another record than the one at its place now."""
@@ -43,7 +43,7 @@ class Fate(NamedTuple):
         elif event.id:
             same = self.identity is not None and self.identity[0] == event.id
         else:
-            same = self.identity == (origin.id, event.timestamp)
+            same = self.identity == (origin.id, event.timestamp, event.user_id)
         if not same:
             raise OtherRecord(f"offset {origin.offset} of partition {origin.partition}")
 
@@ -78,9 +78,9 @@ def _letters(client: Client, places: _Places) -> Iterator[tuple[tuple[int, int],
 
 
 def _events(client: Client, places: _Places) -> Iterator[tuple[tuple[int, int], Fate]]:
-    for source in _found(client, EVENTS, EVENT_PLACE, places, [*STORED_FIELDS, "event.id"]):
+    for source in _found(client, EVENTS, EVENT_PLACE, places, [*STORED_FIELDS, "event.id", "user.id"]):
         stored = Stored.of(source)
-        identity = (source["event"]["id"], stored.timestamp)
+        identity = (source["event"]["id"], stored.timestamp, source.get("user", {}).get("id"))
         yield (stored.place.partition, stored.place.offset), Fate(stored, "", identity)
 
 

@@ -106,7 +106,7 @@ def _unusable(checkpoint: Checkpoint, progress: Progress | None, kafka: TopicSta
         return ""
     if checkpoint.fault:
         return f"it is damaged ({checkpoint.fault})"
-    if progress is None or progress.topic_id != checkpoint.topic_id:
+    if progress is None:
         return ""
     if progress.lineage != checkpoint.lineage:
         just_begun = checkpoint.committed is None and checkpoint.follows == progress.id
@@ -121,17 +121,24 @@ def _unusable(checkpoint: Checkpoint, progress: Progress | None, kafka: TopicSta
             f"Elasticsearch holds older data than it: batch {checkpoint.committed} was written, "
             f"but the last one there is {progress.batch}"
         )
-    if progress.batch == checkpoint.planned != checkpoint.committed and not _repeatable(checkpoint, progress, kafka):
-        return f"Spark has not noted batch {progress.batch} as done, and Kafka does not hold all of it any more"
+    if checkpoint.planned != checkpoint.committed and not _repeatable(checkpoint, kafka):
+        return f"Spark has not noted batch {checkpoint.planned} as done, and Kafka does not hold all of it any more"
     return ""
 
 
-def _repeatable(checkpoint: Checkpoint, progress: Progress, kafka: TopicState) -> bool:
+def _repeatable(checkpoint: Checkpoint, kafka: TopicState) -> bool:
     """Return whether Kafka holds all records of the planned batch."""
     return kafka.topic.id == checkpoint.topic_id and all(
         kafka.first.get(p, 0) <= checkpoint.next.get(p, 0) and end <= kafka.ends.get(p, 0)
-        for p, end in progress.offsets.items()
+        for p, end in checkpoint.ends.items()
     )
+
+
+def refuse_unheld(written: Offsets, kafka: TopicState) -> None:
+    """Raise CheckpointError if documents are stored of places that Kafka does not hold yet, or not any more."""
+    ahead = {p: OffsetRange(kafka.ends.get(p, 0), end) for p, end in written.items() if end > kafka.ends.get(p, 0)}
+    if ahead:
+        raise CheckpointError(_told_ahead(ahead, {}, kafka.topic.name))
 
 
 def moved(batch: Batch, kafka: TopicState) -> str:

@@ -5,6 +5,7 @@ import logging
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,13 +17,15 @@ from login_consumer import checkpoint
 from login_consumer.afresh import begin_afresh
 from login_consumer.batch import BatchWriter, Stopped, source_ends
 from login_consumer.cluster import MASTER, WORKERS, need_executors, reach_master
+from login_consumer.counts import OffsetRange
+from login_consumer.documents import Topic
 from login_consumer.hops import HopFailed
 from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, topic_ends, topic_state
 from login_consumer.metrics import Tally
 from login_consumer.outage import Outage
 from login_consumer.oversized import worker_columns
-from login_consumer.plan import TopicState, decide, moved
-from login_consumer.progress import Marks, last_progress
+from login_consumer.plan import Plan, TopicState, decide, moved, refuse_unheld
+from login_consumer.progress import Batch, Marks, last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import kafka_options, session
@@ -108,6 +111,18 @@ class _Consumer:
 
         Raises CheckpointError, Stopped.
         """
+        while True:
+            writer, plan, topic = self._plan()
+            # much may have happened in Kafka while Elasticsearch was waited for
+            ranges = {p: OffsetRange(offset, offset) for p, offset in plan.start.items()}
+            before = Batch("", -1, plan.sequence, topic, ranges, {}, marks=plan.marks)
+            why = moved(before, self._until_told("Kafka", lambda before=before: self._topic_state(before.marks)))  # type: ignore[misc]
+            if not why:
+                self._tally.begin(topic.name, plan.start)
+                return writer, plan.starting_offsets(topic.name)
+            log.warning("Kafka changed while the start was prepared, so it is prepared once more: %s", why)
+
+    def _plan(self) -> tuple[BatchWriter, Plan, Topic]:
         directory, topic = self._settings.checkpoint_dir, self._settings.kafka.topic
         sink = Sink(self._settings.elasticsearch)
         progress = self._until_told("Elasticsearch", lambda: sink.ask(lambda client: last_progress(client, topic)))
@@ -115,18 +130,16 @@ class _Consumer:
         stored = checkpoint.read(directory, topic)
         merged = self._until_told("Elasticsearch", lambda: last_merged(sink, stored.lineage)) if stored.lineage else -1
         plan = decide(self._settings, stored, progress, kafka, merged)
+        written = self._until_told("Elasticsearch", lambda: ends_behind(sink, Position(kafka.topic.id, plan.start)))
+        refuse_unheld(written, kafka)
         lineage = stored.lineage
         if plan.fresh:
-            begun = self._until_told(
-                "Elasticsearch", lambda: begin_afresh(self._settings, sink, plan, progress, kafka.topic)
-            )
-            lineage, plan = begun.lineage, replace(plan, sequence=begun.sequence)
-        self._tally.begin(topic, plan.start)
-        behind = Position(kafka.topic.id, plan.start)
-        written = self._until_told("Elasticsearch", lambda: ends_behind(sink, behind))
+            lineage, moment = str(uuid.uuid4()), round(time.time() * 1000)  # the same however often it is tried
+            begin = partial(begin_afresh, self._settings, sink, plan, progress, kafka.topic, lineage, moment)
+            plan = replace(plan, sequence=self._until_told("Elasticsearch", begin))
         writer = BatchWriter(self._settings, kafka.topic, lineage, plan, self._stopping, self._tally, written)
         writer.moved_since = lambda batch: moved(batch, self._topic_state(batch.marks))
-        return writer, plan.starting_offsets(topic)
+        return writer, plan, kafka.topic
 
     def _topic_state(self, marks: Marks) -> TopicState:
         try:

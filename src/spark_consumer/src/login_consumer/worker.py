@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from login_common.elastic import Unavailable
 from login_common.settings import SettingsError
+from login_common.times import END_OF_TIME
 from login_formats import PLAIN, Event, Limits, Locations, NotALogin, Reason, Rejected, Wrapper, enrich, read
 from login_formats.wrapper import Arrival, Headers
 
@@ -39,6 +40,7 @@ RESULT_SCHEMA = "counts binary"
 _THREADS = 2  # one parses while the other waits for Elasticsearch
 # The broker set the record's time, so it is the time of arrival, and the same whenever the record is read.
 _LOG_APPEND_TIME = 1
+_NO_LIMITS = Limits(END_OF_TIME, END_OF_TIME)
 
 
 @lru_cache(maxsize=1)
@@ -176,7 +178,7 @@ class Worker:
                 letters.append(cut_letter(Cut(**cut), raw, origin, now))
                 continue
             try:
-                event = self._read(raw, arrival, headers, locations)
+                event = self._read(raw, arrival, headers, locations, self._limits)
                 if event.id and event.id.startswith(own_ids):
                     raise Rejected(Reason.EVENT_ID_RESERVED)
             except NotALogin:
@@ -204,12 +206,14 @@ class Worker:
         event = None
         if fate.event:
             with suppress(NotALogin, Rejected):  # as it may read now
-                event = self._read(raw, arrival, headers, None)
+                event = self._read(raw, arrival, headers, None, _NO_LIMITS)
         fate.check(raw, event, origin)
 
-    def _read(self, raw: bytes | None, arrival: int, headers: Headers, locations: Locations | None) -> Event:
+    def _read(
+        self, raw: bytes | None, arrival: int, headers: Headers, locations: Locations | None, limits: Limits
+    ) -> Event:
         wrapper = Wrapper.of(headers) if headers else PLAIN
-        event = read(raw, Arrival(arrival, wrapper), self._limits, self._format)
+        event = read(raw, Arrival(arrival, wrapper), limits, self._format)
         return enrich(event, locations)
 
 

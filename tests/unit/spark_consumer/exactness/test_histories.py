@@ -388,6 +388,78 @@ def test_other_records_stand_in_the_place_of_an_open_batch(world: World) -> None
     settle(world)
 
 
+def test_the_checkpoint_of_a_topic_that_was_deleted_comes_back(world: World) -> None:
+    """As from a backup of the host: the batch records of the new topic know better."""
+    events(world, "ab")
+    world.consume()
+    kept = world.home / "kept"
+    shutil.copytree(world.checkpoint, kept)
+    made_anew(world)
+    events(world, "cd")
+    world.consume()
+    world.lose_checkpoint()
+    shutil.copytree(kept, world.checkpoint)
+    events(world, "e")
+    settle(world)
+
+
+def test_kafka_loses_what_was_planned_and_not_yet_written(world: World) -> None:
+    events(world, "ab")
+    world.consume()
+    events(world, "cde")
+    world.strike("bulk", 1, Fault.KILLED_BEFORE)
+    assert world.consume() == "killed"
+    lose_end(world, 3)
+    settle(world)
+    events(world, "fgh")
+    settle(world)
+
+
+def test_kafka_loses_what_was_written_and_not_yet_recorded(world: World) -> None:
+    events(world, "ab")
+    world.consume()
+    events(world, "cde")
+    world.strike("bulk", 1, Fault.KILLED_AFTER)
+    assert world.consume() == "killed"
+    world.calm()
+    lose_end(world, 3)
+    for _ in range(2):
+        assert "partition 0 was read up to offset 5 and now ends at 3" in world.consume()
+        world.lose_checkpoint()
+
+
+def test_the_first_record_of_a_lineage_is_written_again_as_itself(world: World) -> None:
+    """However often its answer is lost, and also in the next month: a loss must not stand in two records."""
+    events(world, "ab")
+    world.consume()
+    events(world, "cdef")
+    world.log.first[0] = 4
+    world.options = {"kafka": {"allow_data_loss": True}}
+    world.clock.now += 30 * 86_400 + 13 * 3600 + 3599
+    answers = iter([Fault.UNANSWERED] * 12)
+    world.elastic.fault = lambda kind: next(answers, None) if kind == "bulk" else None
+    assert world.consume() == "idle"
+    settle(world)
+    assert sum("loss" in record for record in world.elastic.documents("login-pipeline")) == 1
+
+
+def test_kafka_changes_while_a_start_is_prepared(world: World) -> None:
+    """What it was asked before Elasticsearch was waited for counts no more."""
+    events(world, "ab")
+    world.consume()
+    world.lose_checkpoint()
+    answers = iter([Fault.LOST] * 12)
+    world.elastic.fault = lambda kind: next(answers, None) if kind == "bulk" else None
+    world.while_waiting = lambda: None if world.log.topic.id == "TopicTwo" else change()
+
+    def change() -> None:
+        made_anew(world)
+        events(world, "vwxyz")
+
+    assert "was deleted and made anew" in world.consume()
+    settle(world)
+
+
 @pytest.mark.parametrize("seconds", [300, 60])
 def test_a_rebuild_is_killed(world: World, seconds: int) -> None:
     """Whatever the settings are by then, nobody counts on windows of two lengths."""

@@ -1,0 +1,222 @@
+"""Random histories of the pipeline: made from a seed, run, and made smaller as long as they still fail.
+
+A schedule is data, a list of steps, so that steps can be left out; all chance inside a step comes from its own seed.
+"""
+
+import logging
+import random
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from exactness import truth
+from exactness.elastic import Crash, Fault
+from exactness.world import DAY, NOW, Log, World
+
+_LOSES_NOTHING = {
+    "lost": 3,
+    "of a backup": 3,
+    "newest plan empty": 2,
+    "newest plan gone": 3,
+    "newest note gone": 2,
+    "plans and notes removed": 1,
+    "rebuild": 2,
+    "other windows": 1,
+    "another retention": 3,
+    "partition added": 2,
+}
+_KAFKA_LOSES = {"begin deleted": 3, "topic made anew": 1, "end lost": 2, "end lost and refilled": 3}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens between two starts of the consumer: records, then a run with faults, then an accident."""
+
+    seed: int
+    records: int = 0
+    batches: int = 0
+    most: int = 1
+    faults: float = 0.0
+    """The chance of a fault at each request, and of a kill at each commit."""
+    accident: str = ""
+    amid: str = ""
+    """An accident of Kafka while the consumer waits for a service."""
+
+
+Schedule = tuple[Step, ...]
+
+
+def made(seed: int) -> Schedule:
+    """Return the schedule of a seed."""
+    rng = random.Random(seed)
+    faults = rng.choice([0.0, 0.02, 0.05, 0.15])
+    accidents = _LOSES_NOTHING | (_KAFKA_LOSES if rng.random() < 0.4 else {})
+    names, weights = list(accidents), list(accidents.values())
+    steps = []
+    for _ in range(rng.randrange(2, 7)):
+        accident = rng.choices(names, weights)[0] if rng.random() < 0.6 else ""
+        amid = rng.choice(list(_KAFKA_LOSES)) if faults and accidents != _LOSES_NOTHING and rng.random() < 0.2 else ""
+        size = (rng.randrange(10), rng.randrange(1, 5), rng.randrange(1, 7))
+        steps.append(Step(rng.randrange(1 << 30), *size, faults, accident, amid))
+    return tuple(steps)
+
+
+def faults_of(schedule: Schedule, partitions: int = 2) -> list[str]:
+    """Run the schedule, then read all that is left; return what does not hold at its end."""
+    with World(partitions) as world:
+        player = _Player(world)
+        for step in schedule:
+            player.play(step)
+        return player.settle()
+
+
+class _Player:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._backup = world.home / "backup"
+
+    def play(self, step: Step) -> None:
+        world, rng = self._world, random.Random(step.seed)
+        self._send(rng, step.records)
+        if step.batches:
+            world.elastic.fault = lambda _: rng.choice(list(Fault)) if rng.random() < step.faults else None
+            world.commit_fails = lambda: rng.random() < step.faults
+            amid = [step.amid] if step.amid else []
+            world.while_waiting = lambda: self._accident(amid.pop(), rng) if amid else None
+            self._consume(step.batches, step.most, rng)
+            world.while_waiting = lambda: None
+        world.calm()
+        if rng.random() < 0.3 and world.checkpoint.exists():
+            shutil.rmtree(self._backup, ignore_errors=True)
+            shutil.copytree(world.checkpoint, self._backup)
+        self._accident(step.accident, rng)
+
+    def settle(self) -> list[str]:
+        """Let all be read without a fault, by an operator who does as he is asked; return what does not hold."""
+        world = self._world
+        for _ in range(4):
+            told = self._consume(99, 5, None)
+            if told == "idle":
+                break
+        else:
+            return [f"it does not go on: {told}"]
+        return [*truth.faults(world), *(f"audit: {fault}" for fault in world.audit())]
+
+    def _consume(self, batches: int, most: int, rng: random.Random | None) -> str:
+        world = self._world
+        told = world.consume(batches, most, rng)
+        if "Delete topic" in told:
+            self._make_anew()
+        if "allow_data_loss" in told:
+            world.options["kafka"] = {"allow_data_loss": True}
+        elif "login-consumer rebuild" in told:
+            self._rebuild()
+        elif told.startswith("refused") and "made anew" not in told:
+            world.options["kafka"] = {"allow_data_loss": True}
+        return told
+
+    def _send(self, rng: random.Random, number: int) -> None:
+        world = self._world
+        for _ in range(number):
+            partition, kind = rng.randrange(len(world.log.partitions)), rng.random()
+            if kind < 0.12:
+                world.send(rng.choice([b"junk", b"", None, b"{}"]), partition)
+            elif kind < 0.16:
+                world.send(None, partition, is_mark=True)
+            else:
+                name = rng.randrange(40)
+                at = NOW - name % 3 * 31 * DAY - rng.randrange(2) * 60_000 * (kind < 0.4)
+                fields: dict[str, Any] = (
+                    {"user_id": f"u{rng.randrange(1000)}"} if kind < 0.4 else {"user_id": f"u{name}"}
+                )
+                fields |= {"browser": rng.choice(["Firefox", "Chrome"]), "country": rng.choice(["KR", "DE"])}
+                world.event(None if kind < 0.4 else f"e{name}", at, partition, **fields)
+
+    def _accident(self, name: str, rng: random.Random) -> None:
+        world = self._world
+        home, log = world.checkpoint, world.log
+        partition = rng.randrange(len(log.partitions))
+        match name:
+            case "lost" | "of a backup":
+                world.lose_checkpoint()
+                if name == "of a backup" and self._backup.exists():
+                    shutil.copytree(self._backup, home)
+            case "newest plan empty" | "newest plan gone" | "newest note gone":
+                self._lose_file(name)
+            case "plans and notes removed":
+                for folder in ("offsets", "commits"):
+                    shutil.rmtree(home / folder, ignore_errors=True)
+            case "rebuild":
+                self._rebuild()
+            case "other windows":
+                world.options["metrics"] = {"window_seconds": rng.choice([60, 300])}
+            case "another retention":
+                world.options["events"] = {"max_age_days": rng.choice([20, 45, 400])}
+            case "partition added":
+                log.partitions.append([])
+                log.first.append(0)
+            case "begin deleted":
+                log.first[partition] = rng.randint(log.first[partition], len(log.partitions[partition]))
+            case "topic made anew":
+                self._make_anew()
+                self._send(rng, rng.randrange(20))
+            case "end lost" | "end lost and refilled":
+                del log.partitions[partition][rng.randint(log.first[partition], len(log.partitions[partition])) :]
+                world.clock.sleep(1)
+                if "refilled" in name:
+                    self._send(rng, 30)
+
+    def _lose_file(self, name: str) -> None:
+        folder = self._world.checkpoint / ("commits" if "note" in name else "offsets")
+        newest = max(folder.glob("*"), key=lambda file: int(file.name), default=None)
+        if newest and "empty" in name:
+            newest.write_text("")
+        elif newest:
+            newest.unlink()
+            (self._world.checkpoint / "commits" / newest.name).unlink(missing_ok=True)
+
+    def _rebuild(self) -> None:
+        if self._world.elastic.documents("login-pipeline"):
+            self._world.calm()
+            self._world.rebuild()
+
+    def _make_anew(self) -> None:
+        self._world.log = Log(f"{self._world.log.topic.id}x", len(self._world.log.partitions))
+
+
+def smaller(schedule: Schedule) -> Iterator[Schedule]:
+    """Yield schedules with one thing less."""
+    for number, step in enumerate(schedule):
+        yield schedule[:number] + schedule[number + 1 :]
+        for change in ({"amid": ""}, {"accident": ""}, {"faults": 0.0}, {"records": step.records // 2}, {"batches": 0}):
+            changed = replace(step, **change)  # type: ignore[arg-type]
+            if changed != step:
+                yield (*schedule[:number], changed, *schedule[number + 1 :])
+
+
+def smallest(schedule: Schedule) -> Schedule:
+    """Return a schedule that fails as well and of which nothing can be left out, as far as is found soon."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        found = next((each for each in smaller(schedule) if faults_of(each)), None)
+        if found is None:
+            break
+        schedule = found
+    return schedule
+
+
+def failing(seeds: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the seeds whose schedules fail, with what does not hold."""
+    logging.disable(logging.CRITICAL)
+    try:
+        for seed in seeds:
+            try:
+                found = faults_of(made(seed))
+            except (Exception, Crash) as error:
+                found = [f"{type(error).__name__}: {error}"]
+            if found:
+                yield seed, found
+    finally:
+        logging.disable(logging.NOTSET)
