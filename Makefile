@@ -73,6 +73,11 @@ test-bundle: setup-test ## Make a bundle, then deploy from it to a bare host wit
 soak: setup-test ## Break the demo host at random for MINUTES=10 (SEED=n repeats it), prove that nothing is lost or doubled
 	tools/test soak --minutes=$(or $(MINUTES),10) $(if $(SEED),--seed=$(SEED))
 
+.PHONY: exactness
+exactness: setup-test ## "Exactly once" in SCHEDULES=200000 random histories from SEED=0 on, without a service
+	EXACTNESS_SCHEDULES=$(or $(SCHEDULES),200000) EXACTNESS_SEED=$(or $(SEED),0) \
+	  pytest -n 2 tests/unit/spark_consumer/exactness/test_schedules.py
+
 .PHONY: bench
 bench: setup-test ## Measure INVENTORY=inventory/demo beside what people would use instead, sized for 20 minutes: docs/performance.md
 	python tests/bench/bench.py --inventory $(or $(INVENTORY),inventory/demo)

@@ -65,16 +65,27 @@ def made(seed: int) -> Schedule:
 
 def faults_of(schedule: Schedule, partitions: int = 2) -> list[str]:
     """Run the schedule, then read all that is left; return what does not hold at its end."""
+    logging.disable(logging.CRITICAL)
+    try:
+        return _play(schedule, partitions)
+    except (Exception, Crash) as error:
+        return [f"{type(error).__name__}: {error}"]
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _play(schedule: Schedule, partitions: int) -> list[str]:
     with World(partitions) as world:
-        player = _Player(world)
+        # What Kafka loses behind the last record, a mark of a transaction, is not noticed.
+        player = _Player(world, marks=not any("end lost" in step.accident + step.amid for step in schedule))
         for step in schedule:
             player.play(step)
         return player.settle()
 
 
 class _Player:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, marks: bool) -> None:
+        self._world, self._marks = world, marks
         self._backup = world.home / "backup"
 
     def play(self, step: Step) -> None:
@@ -117,13 +128,13 @@ class _Player:
             world.options["kafka"] = {"allow_data_loss": True}
         return told
 
-    def _send(self, rng: random.Random, number: int) -> None:
+    def _send(self, rng: random.Random, number: int, worst: float = 0.0) -> None:
         world = self._world
         for _ in range(number):
-            partition, kind = rng.randrange(len(world.log.partitions)), rng.random()
+            partition, kind = rng.randrange(len(world.log.partitions)), rng.uniform(worst, 1)
             if kind < 0.12:
                 world.send(rng.choice([b"junk", b"", None, b"{}"]), partition)
-            elif kind < 0.16:
+            elif kind < 0.16 and self._marks:
                 world.send(None, partition, is_mark=True)
             else:
                 name = rng.randrange(40)
@@ -166,7 +177,8 @@ class _Player:
                 del log.partitions[partition][rng.randint(log.first[partition], len(log.partitions[partition])) :]
                 world.clock.sleep(1)
                 if "refilled" in name:
-                    self._send(rng, 30)
+                    # Not with junk: in the place of an event it is taken for the same record, which reads otherwise now
+                    self._send(rng, 30, worst=0.16)
 
     def _lose_file(self, name: str) -> None:
         folder = self._world.checkpoint / ("commits" if "note" in name else "offsets")
@@ -209,14 +221,6 @@ def smallest(schedule: Schedule) -> Schedule:
 
 def failing(seeds: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
     """Yield the seeds whose schedules fail, with what does not hold."""
-    logging.disable(logging.CRITICAL)
-    try:
-        for seed in seeds:
-            try:
-                found = faults_of(made(seed))
-            except (Exception, Crash) as error:
-                found = [f"{type(error).__name__}: {error}"]
-            if found:
-                yield seed, found
-    finally:
-        logging.disable(logging.NOTSET)
+    for seed in seeds:
+        if found := faults_of(made(seed)):
+            yield seed, found
