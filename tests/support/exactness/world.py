@@ -35,6 +35,7 @@ DAY = 86_400_000
 _MEMORY = Path("/dev/shm")  # noqa: S108  (files that are synced at each step)
 _TASK_RECORDS = 3
 _LOST = "org.apache.spark.sql.kafka010: Some data may have been lost because they are not available in Kafka any more"
+_CUT = pa.struct([("size", pa.int64()), ("header_bytes", pa.int64()), ("sha256", pa.string())])
 _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
 _SCHEMA = pa.schema(
     [
@@ -44,6 +45,7 @@ _SCHEMA = pa.schema(
         ("timestamp", pa.int64()),
         ("timestampType", pa.int32()),
         ("headers", _HEADERS),
+        ("cut", _CUT),
     ]
 )
 
@@ -173,6 +175,7 @@ class World:
             kafka = {"bootstrap_servers": ["k:1"], "username": "c", "password": "p", "ca_file": "/ca"}
             elastic = {"hosts": ["https://e:1"], "ca_file": "/ca", "api_key": "key", "retry_seconds": 2}
             told = {"checkpoint_dir": self.checkpoint, "ready_file": self.home / "ready", "elasticsearch": elastic}
+            told["spark"] = {"trigger_ms": 0}  # between two batches nothing is waited for
             told |= self.options | {"kafka": kafka | self.options.get("kafka", {})}
             self._settings = key, Settings.model_validate(told)
         return self._settings[1]
@@ -336,7 +339,7 @@ class _Frame:
             raise HopFailed(_LOST)
         places = [o for o in range(max(first, log.first[partition]), min(end, len(held))) if not held[o].is_mark]
         if places:
-            rows = [(held[o].value, partition, o, held[o].at, 1, None) for o in places]
+            rows = [(held[o].value, partition, o, held[o].at, 1, None, None) for o in places]
             columns = [
                 pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _SCHEMA, strict=True)
             ]

@@ -107,7 +107,8 @@ class BatchWriter:
             raise
         finally:
             self.idle.set()
-        self._stopping.wait(max(0.0, next_batch - time.monotonic()))
+        if (rest := next_batch - time.monotonic()) > 0:
+            self._stopping.wait(rest)
 
     def waiting(self, ends: Offsets) -> int:
         """Return how many records there are up to `ends` that no batch has read."""
