@@ -36,6 +36,7 @@ class Limits(NamedTuple):
     min_disk_percent: int
     max_lag_seconds: int
     max_dead_letters: int
+    max_unrecognised: int
     max_backup_hours: int
 
 
@@ -143,6 +144,12 @@ def _of_consumer(told: dict[str, Any], limits: Limits, runs_since_s: float) -> I
         yield f"the consumer is {behind:.0f} s behind, with {waiting} records to go: login-consumer status"
     if told["dead_letters_last_day"] > limits.max_dead_letters:
         yield f"{told['dead_letters_last_day']} records were refused in the last 24 hours: login-consumer dead list"
+    # a consumer of before an update tells nothing of it
+    if (strange := told.get("unrecognised_last_day", 0)) > limits.max_unrecognised:
+        yield (
+            f"{strange} records of the last 24 hours are of no known kind, logins may be among them: "
+            "login-consumer dead list --reason unrecognised"
+        )
 
 
 def _of_backups(told: dict[str, Any], limits: Limits, set_up_for_s: float) -> Iterator[str]:
@@ -216,6 +223,9 @@ def _facts(host: Host, now: float) -> Iterator[tuple[str, str]]:
         waiting = "unknown" if told["not_read_yet"] is None else told["not_read_yet"]
         yield "consumer", f"{told['read_per_second']} records/s, last batch {age}, not read yet {waiting}"
         yield "dead letters", f"{told['dead_letters_last_day']} in the last 24 hours, {told['dead_letters']} in all"
+        yield "unrecognised", f"{told.get('unrecognised_last_day', 0)} records in the last 24 hours"
+        if unknown := told.get("unknown_datasets_last_day"):
+            yield "unknown data sets", f"{', '.join(unknown)}: more than logins may be counted (docs/formats.md)"
     told = host.get("backups")
     if told and not told["fault"]:
         good, age = told["last_good"], told["age_seconds"]

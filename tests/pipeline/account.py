@@ -25,6 +25,8 @@ class Account:
     events: int
     duplicates: int
     ignored: int
+    unrecognised: int
+    """Kept as a dead letter or not; `dead` leaves them out."""
     dead: int
     skipped: int
     """Offsets that Kafka did not hold any more when they were to be read."""
@@ -35,7 +37,7 @@ class Account:
 
     def fault(self) -> str:
         """Return what does not balance, nothing if all does."""
-        told = self.events + self.duplicates + self.ignored + self.dead + self.skipped
+        told = self.events + self.duplicates + self.ignored + self.unrecognised + self.dead + self.skipped
         return "" if self.kafka == told and self.counted == self.stored else f"does not balance: {self}"
 
     def since(self, old: Account) -> int:
@@ -44,7 +46,8 @@ class Account:
         One may have been sent twice when a connection broke; the consumer has told it by its id. Among the entries of
         the journal are some that tell of no login.
         """
-        return (self.events - old.events) + (self.dead - old.dead) + (self.ignored - old.ignored)
+        names = ("events", "dead", "ignored", "unrecognised")
+        return sum(getattr(self, name) - getattr(old, name) for name in names)
 
 
 class Ledger:
@@ -110,7 +113,8 @@ class Ledger:
             events=self._of_this_topic("login-events-*", "login.kafka.topic_id"),
             duplicates=self._told("duplicates"),
             ignored=self._told("ignored"),
-            dead=self._of_this_topic("login-dead-letters-*", "topic_id"),
+            unrecognised=self._told("unrecognised"),
+            dead=self._of_this_topic("login-dead-letters-*", "topic_id") - self._told("unrecognised_kept"),
             skipped=self._told("skipped"),
             stored=int(self._elastic.count(index="login-events-*")["count"]),
             counted=self.sum_of("login-metrics-*", "count"),

@@ -102,12 +102,14 @@ class Breakage:
 
 def imbalance(found: dict[str, Any]) -> tuple[int, ...]:
     """Return what an audit misses or has too much, which stays the same while records flow and no harm is done."""
-    became = found["indexed"] + found["duplicates"] + found["ignored"] + sum(found["dead"].values())
+    kinds = ("indexed", "duplicates", "ignored", "unrecognised")
+    became = sum(found[name] for name in kinds) + sum(found["dead"].values())
     return (
         found["offsets"] - found["read"] - found["skipped"],
         found["read"] - became,
         found["indexed"] - found["too_old"] - found["events_stored"],
         sum(found["dead"].values()) - found["dead_stored"],
+        found["unrecognised_kept"] - found["unrecognised_stored"],
         len(found["faults"]),
     )
 

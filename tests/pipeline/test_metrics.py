@@ -79,6 +79,7 @@ def test_the_consumers_numbers_are_those_of_its_accounts(pipeline: Pipeline, end
             "events": "events_indexed",
             "duplicates": "records_duplicate",
             "ignored": "records_ignored",
+            "unrecognised": "records_unrecognised",
             "dead": "records_dead",
             "skipped": "records_skipped",
         }.items()

@@ -110,17 +110,35 @@ def test_a_login_with_another_value(path: str, value: Any, differs: dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("path", "value"),
+    ("source", "name"),
     [
-        ("eventName", "CheckMfa"),
-        ("eventName", "SwitchRole"),
-        ("eventName", None),
-        ("eventSource", "ec2.amazonaws.com"),
-        ("eventSource", None),
+        ("signin.amazonaws.com", "CheckMfa"),
+        ("signin.amazonaws.com", "SwitchRole"),
+        ("signin.amazonaws.com", "UserAuthentication"),
+        ("ec2.amazonaws.com", "RunInstances"),
+        ("sts.amazonaws.com", "AssumeRole"),
     ],
 )
-def test_what_is_no_login_is_ignored(path: str, value: str | None) -> None:
-    assert ignored("cloudtrail", changed(LOGIN, path, value))
+def test_what_is_known_to_be_no_login_is_ignored(source: str, name: str) -> None:
+    assert ignored("cloudtrail", LOGIN | {"eventSource": source, "eventName": name})
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("signin.amazonaws.com", "ConsoleLogin2"),
+        ("signin.amazonaws.com", None),
+        ("signin.amazonaws.com", []),
+        ("ec2.amazonaws.com", "ConsoleLogin"),
+        ("ec2.amazonaws.com", ""),
+        ("ec2.example.org", "RunInstances"),
+        (None, "ConsoleLogin"),
+        (None, None),
+        ({}, "CheckMfa"),
+    ],
+)
+def test_all_else_is_unrecognised(source: Any, name: Any) -> None:
+    assert refused("cloudtrail", LOGIN | {"eventSource": source, "eventName": name}) == Reason.UNRECOGNISED
 
 
 @pytest.mark.parametrize(

@@ -121,18 +121,69 @@ def test_a_login_with_another_value(path: str, value: Any, differs: dict[str, An
     [
         ("event.category", ["session"]),
         ("event.category", "iam"),
-        ("event.category", []),
-        ("event.category", None),
-        ("event.category", {"authentication": 1}),
         ("event.type", ["end"]),
         ("event.type", "end"),
         ("event.kind", "alert"),
         ("event.kind", "metric"),
+        ("event.action", "authentication_failure"),
+        ("event.action", "logged-on"),
+        ("system", {"auth": {"ssh": {"event": "Invalid"}}}),
+    ],
+)
+def test_what_is_known_to_be_no_login_is_ignored(path: str, value: Any) -> None:
+    assert ignored("ecs", changed(LOGIN, path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("event.category", []),
+        ("event.category", None),
+        ("event.category", {"authentication": 1}),
+        ("event.category", ["login"]),
+        ("event.category", ["iam", "login"]),
+        ("event.kind", "happening"),
+        ("event.kind", ["event", "alert"]),
+        ("event.kind", {}),
+        ("event.action", "passkey_login"),
+        ("event.action", None),
         ("event", None),
     ],
 )
-def test_what_is_no_login_is_ignored(path: str, value: Any) -> None:
-    assert ignored("ecs", changed(LOGIN, path, value))
+def test_all_else_is_unrecognised(path: str, value: Any) -> None:
+    assert refused("ecs", changed(LOGIN, path, value)) == Reason.UNRECOGNISED
+
+
+@pytest.mark.parametrize(
+    ("dataset", "login", "other"),
+    [
+        ("aws.cloudtrail", "ConsoleLogin", "AssumeRole"),
+        ("okta.system", "user.session.start", "policy.evaluate_sign_on"),
+        ("okta.system", "user.session.start", "user.authentication.sso"),
+        ("keycloak.event", "LOGIN_ERROR", "CODE_TO_TOKEN"),
+        ("system.auth", "ssh_login", "authentication_failure"),
+        ("system.security", "logon-failed", "logged-in-special"),
+        ("auditd_manager.auditd", "logged-in", "authenticated"),
+        ("google_workspace.login", "login_failure", "login_challenge"),
+        ("system.login", "user_login", "boot"),
+    ],
+)
+def test_of_a_known_data_set_each_attempt_counts_once(dataset: str, login: str, other: str) -> None:
+    event = {"category": ["authentication"], "outcome": "success", "dataset": dataset}
+    assert stored("ecs", LOGIN | {"event": event | {"action": login}})["event.action"] == login
+    assert ignored("ecs", LOGIN | {"event": event | {"action": other}})
+
+
+def test_of_other_data_sets_the_category_decides() -> None:
+    for dataset in ("shop.audit", None):
+        event = {"category": ["authentication"], "dataset": dataset, "action": "anything"}
+        assert stored("ecs", LOGIN | {"event": event})["event.action"] == "anything"
+
+
+def test_the_id_of_the_process_that_wrote_the_line_is_not_the_users() -> None:
+    for id_ in (0, "0"):
+        assert stored("ecs", changed(LOGIN, "user", {"name": "alice", "id": id_}))["user.id"] == "alice"
+    assert stored("ecs", changed(LOGIN, "user", {"name": "root", "id": "0"}))["user.id"] == "0"
 
 
 @pytest.mark.parametrize(

@@ -106,9 +106,20 @@ def test_a_login_with_another_value(path: str, value: Any, differs: dict[str, An
     assert stored("okta", changed(LOGIN, path, value)) == expected
 
 
-@pytest.mark.parametrize("kind", ["user.session.end", "user.authentication.sso", "policy.evaluate_sign_on", None, []])
-def test_what_is_no_login_is_ignored(kind: Any) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    ["user.session.end", "user.authentication.sso", "policy.evaluate_sign_on", "user.mfa.factor.update", "zone.update"],
+)
+def test_what_is_known_to_be_no_login_is_ignored(kind: str) -> None:
     assert ignored("okta", changed(LOGIN, "eventType", kind))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["user.session.begin", "user.authentication.passkey", "user.session", "login.start", "user", "", None, [], 5, {}],
+)
+def test_all_else_is_unrecognised(kind: Any) -> None:
+    assert refused("okta", changed(LOGIN, "eventType", kind)) == Reason.UNRECOGNISED
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ LIMITS = Limits(
     min_disk_percent=10,
     max_lag_seconds=300,
     max_dead_letters=1000,
+    max_unrecognised=1000,
     max_backup_hours=36,
 )
 
@@ -65,6 +66,8 @@ WELL: dict[str, Any] = {
         "last_batch": {"age_seconds": 1, "lag_seconds": 0.2},
         "dead_letters": 1200,
         "dead_letters_last_day": 1000,
+        "unrecognised_last_day": 1000,
+        "unknown_datasets_last_day": {"odd.log": 3},
     },
 }
 
@@ -84,6 +87,8 @@ def test_all_is_well() -> None:
     assert "kafka 14 days, CA 90 days, CA 3000 days (a)" in told
     assert "19.9 records/s, last batch 1 s ago, not read yet 4 (a)" in told
     assert "1000 in the last 24 hours, 1200 in all (a)" in told
+    assert "1000 records in the last 24 hours (a)" in told
+    assert "odd.log: more than logins may be counted" in told
     assert "1 good, the newest login-20260920t021320z, 36 h 0 min ago (a)" in told
 
 
@@ -128,6 +133,10 @@ def test_all_is_well() -> None:
         (lambda h: h["consumer"].update(last_batch=None), "no batch was written for 9000 s"),
         (lambda h: h["consumer"]["last_batch"].update(lag_seconds=301), "the consumer is 301 s behind"),
         (lambda h: h["consumer"].update(dead_letters_last_day=1001), "1001 records were refused"),
+        (
+            lambda h: h["consumer"].update(unrecognised_last_day=1001),
+            "1001 records of the last 24 hours are of no known",
+        ),
         (lambda h: h["backups"].update(age_seconds=37 * 3600), "the newest good backup is 37 hours old: journalctl"),
         (
             lambda h: (

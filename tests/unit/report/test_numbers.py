@@ -42,7 +42,7 @@ def test_compared_with_the_period_before(numbers: Numbers) -> None:
 
 def test_health(numbers: Numbers) -> None:
     health = numbers.health
-    assert health.read == health.indexed + health.duplicates + health.ignored + health.dead
+    assert health.read == health.indexed + health.duplicates + health.ignored + health.unrecognised + health.dead
     assert health.lag is not None
     assert health.lag_max == 2400
     assert health.p99 == 9300

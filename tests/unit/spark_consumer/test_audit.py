@@ -47,10 +47,12 @@ def test_whole_windows_are_compared() -> None:
 
 
 def test_the_balance_is_told_in_lines() -> None:
-    found = Audit(batches=2, offsets=10, read=9, skipped=1, indexed=6, duplicates=1, dead=Counter(not_json=2))
+    found = Audit(batches=2, offsets=13, read=12, skipped=1, indexed=6, duplicates=1, dead=Counter(not_json=2))
+    found.unrecognised, found.unrecognised_stored = 3, 2
     text = "\n".join(as_text(found))
-    assert "10 = 9 read + 1 skipped" in text
-    assert "9 = 6 events + 1 duplicates + 0 ignored + 2 dead letters (not_json 2)" in text
+    assert "13 = 12 read + 1 skipped" in text
+    assert "12 = 6 events + 1 duplicates + 0 ignored + 3 unrecognised + 2 dead letters (not_json 2)" in text
+    assert "2 of 3 unrecognised records" in text
     assert text.endswith("\nbalanced")
     found.faults.append("offsets 1 to 2 of partition 0 stand in no progress document of login-pipeline-* (id)")
     assert "\n".join(as_text(found)).endswith("FAULT          " + found.faults[0] + "\nDOES NOT BALANCE")

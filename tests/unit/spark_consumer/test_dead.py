@@ -101,7 +101,7 @@ def test_a_selection_asks_for_all_that_is_given() -> None:
 
 def test_newest_before_there_is_an_index() -> None:
     client: Any = Client(hits())
-    assert newest(client, ANY, 5) == Listing({}, [])
+    assert newest(client, ANY, 5) == Listing({}, [], {})
 
 
 def test_find() -> None:

@@ -25,18 +25,27 @@ def test_content(raw: bytes | None, lines: list[str]) -> None:
 
 
 def test_a_listing_is_cut_and_cannot_steer() -> None:
-    told = Listing({"not_json": 2}, [Letter("i", "an-id", FIELDS | {"size": 9}), Letter("i", "x", FIELDS)])
+    told = Listing({"not_json": 2}, [Letter("i", "an-id", FIELDS | {"size": 9}), Letter("i", "x", FIELDS)], {})
     lines = list(listing(told, 60))
     assert lines[:2] == ["2 dead letters", "        2  not_json"]
     assert lines[-2].startswith("an-id  2026-03-01T10:00:00.000Z  not_json  login-events/3/7")
     assert {len(line) for line in lines[-2:]} == {60}
     whole = list(listing(told, None))[-2]
     assert whole.endswith("  9  line 1: \\x1b[2J unexpected")
-    assert list(listing(Listing({}, []), None)) == ["no such dead letters"]
+    assert list(listing(Listing({}, [], {}), None)) == ["no such dead letters"]
+
+
+def test_a_listing_tells_what_is_unrecognised_by_its_kind() -> None:
+    lines = list(listing(Listing({"unrecognised": 3}, [], {"program dropbear": 2, "program \x1b[2J": 1}), None))
+    assert lines[-3:] == [
+        "unrecognised, by what they seem to be",
+        "        2  program dropbear",
+        "        1  program \\x1b[2J",
+    ]
 
 
 def test_the_json_is_ascii() -> None:
-    told = as_json(Listing({"not_json": 1}, [Letter("i", "an-id", FIELDS)]))
+    told = as_json(Listing({"not_json": 1}, [Letter("i", "an-id", FIELDS)], {}))
     text = json.dumps(told)
     assert "\x1b" not in text
     assert json.loads(text)["letters"][0]["detail"] == FIELDS["detail"]

@@ -32,7 +32,9 @@ def test_all_counters_begin_at_0(file: Path) -> None:
     Tally(file).begin("login-events", {0: 10, 1: 20})
     told = samples(file)
     assert {value for name, value in told.items() if "_total" in name} == {0}
-    assert {f'login_consumer_records_dead_total{{reason="{reason}"}}' for reason in Reason} <= set(told)
+    dead = set(Reason) - {Reason.UNRECOGNISED}
+    assert {f'login_consumer_records_dead_total{{reason="{reason}"}}' for reason in dead} <= set(told)
+    assert told["login_consumer_records_unrecognised_total"] == 0
     assert told['login_consumer_next_offset{topic="login-events",partition="1"}'] == 20
     assert told["login_consumer_last_batch_timestamp_seconds"] > 1e9
     assert not any("latency" in name for name in told)
@@ -42,13 +44,14 @@ def test_all_counters_begin_at_0(file: Path) -> None:
 def test_batches_are_summed(file: Path) -> None:
     tally = Tally(file)
     tally.begin("login-events", {0: 10})
-    counts = Counts(read=4, indexed=1, duplicates=1, ignored=1, dead=Counter({Reason.NOT_JSON: 1}))
+    counts = Counts(read=5, indexed=1, duplicates=1, ignored=1, unrecognised=1, dead=Counter({Reason.NOT_JSON: 1}))
     counts.offsets = {0: [OffsetRange(10, 14)]}
     counts.arrivals, counts.arrival_last = Counter({NOW - 300: 3, NOW - 1000: 1}), NOW - 300
     tally.add(batch(10, 15), counts, Times(100, 20, 5, NOW))
     tally.add(batch(15, 19), counts, Times(100, 20, 5, NOW + 500))
     told = {name.removeprefix("login_consumer_"): value for name, value in samples(file).items()}
-    assert (told["records_read_total"], told["events_indexed_total"], told["batches_total"]) == (8, 2, 2)
+    assert (told["records_read_total"], told["events_indexed_total"], told["batches_total"]) == (10, 2, 2)
+    assert told["records_unrecognised_total"] == 2
     assert (told["records_duplicate_total"], told["records_ignored_total"]) == (2, 2)
     assert told['records_dead_total{reason="not_json"}'] == 2
     assert told["records_skipped_total"] == 5  # one of the first batch, the second found none of its own

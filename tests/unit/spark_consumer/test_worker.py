@@ -17,7 +17,9 @@ from login_consumer.counts import Counts, OffsetRange
 from login_consumer.documents import Document, Stored, Topic
 from login_consumer.oversized import COLUMNS
 from login_consumer.settings import GeoIP, Settings
+from login_consumer.unrecognised import PER_MINUTE
 from login_consumer.worker import Worker
+from login_formats.reasons import Reason
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
@@ -48,6 +50,10 @@ class Store:
 
     def stored(self, documents: Sequence[Document]) -> list[Stored]:
         return [Stored.of(self.documents[each.target, each.id]) for each in documents]
+
+    def sources(self, documents: Sequence[Document], fields: Sequence[str]) -> list[dict[str, Any]]:
+        found = [self.documents[each.target, each.id] for each in documents]
+        return [{name: each[name] for name in fields} for each in found]
 
     def named(self, prefix: str) -> list[dict[str, Any]]:
         return [fields for (target, _), fields in self.documents.items() if target.startswith(prefix)]
@@ -267,6 +273,22 @@ def test_what_is_no_login_is_counted_and_stored_nowhere(settings: Settings, stor
     counts = run(settings, records([end, OKTA], headers={"login-format": b"okta"}))
     counts.check()
     assert (counts.read, counts.indexed, counts.ignored, len(store.documents)) == (2, 1, 1, 1)
+
+
+def test_an_unrecognised_record_is_counted_and_kept_up_to_a_bound(settings: Settings, store: Store) -> None:
+    flood = [b'{"hello":"world"}'] * (PER_MINUTE + 50)
+    batch = records([*flood, b"junk"], headers={"login-format": b"okta"})
+    counts = run(settings, batch)
+    counts.check()
+    assert (counts.read, counts.ignored, counts.indexed) == (PER_MINUTE + 51, 0, 0)
+    assert (counts.unrecognised, counts.unrecognised_kept) == (PER_MINUTE + 50, PER_MINUTE)
+    assert counts.dead == {"not_json": 1}, "the unrecognised ones are not among them"
+    before = dict(store.documents)
+    assert run(settings, batch) == counts
+    assert store.documents == before
+    letters = [each for each in store.named("login-dead-letters") if each["reason"] == Reason.UNRECOGNISED]
+    assert {letter["detail"] for letter in letters} == {"eventType is missing"}
+    assert run(settings, records([message("a")], first=500)).unrecognised == 0
 
 
 def test_a_dead_letter_keeps_the_headers(settings: Settings, store: Store) -> None:

@@ -5,6 +5,7 @@
 lists them by the name that settings use.
 """
 
+from login_formats.ecs import DATASETS
 from login_formats.enrichment import enrich
 from login_formats.event import Event, Limits, NotALogin
 from login_formats.formats import FORMATS, read, split
@@ -13,6 +14,7 @@ from login_formats.reasons import Reason, Rejected
 from login_formats.wrapper import PLAIN, Wrapper
 
 __all__ = [
+    "DATASETS",
     "FORMATS",
     "PLAIN",
     "Event",

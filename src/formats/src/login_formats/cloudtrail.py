@@ -15,9 +15,10 @@ from typing import Any
 
 import orjson
 
+from login_formats import known
 from login_formats.event import NotALogin
 from login_formats.mapping import From, Table, at, identifier, mapped, one_of, text, time, unless
-from login_formats.reasons import Reason, Rejected
+from login_formats.reasons import Reason, Rejected, unrecognised
 from login_formats.strict_json import load_object
 from login_formats.wrapper import Arrival
 
@@ -56,8 +57,11 @@ def fields(raw: bytes | None, arrival: Arrival) -> dict[str, Any]:
     record = load_object(raw)
     if type(record.get("Records")) is list:
         raise Rejected(Reason.SEVERAL_EVENTS, "the value is a whole file: login-producer sends each of its Records")
-    if record.get("eventName") != "ConsoleLogin" or record.get("eventSource") != "signin.amazonaws.com":
-        raise NotALogin
+    source, name = record.get("eventSource"), record.get("eventName")
+    if (source, name) != (known.SIGNIN, "ConsoleLogin"):
+        if type(source) is str and type(name) is str and known.cloudtrail_event(source, name):
+            raise NotALogin
+        raise unrecognised("eventName", f"{name or 'is missing'} of {source}" if source else "is missing")
     found = mapped(record, _TABLE)
     if at(record, "userIdentity.type") == "Root":
         return found | {"user.name": "root"}

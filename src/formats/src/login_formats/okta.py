@@ -7,8 +7,10 @@ authentication (user.authentication.*) belong to one of them or to none, and wou
 
 from typing import Any
 
+from login_formats import known
 from login_formats.event import NotALogin
 from login_formats.mapping import From, Table, identifier, mapped, one_of, time, unless
+from login_formats.reasons import unrecognised
 from login_formats.strict_json import load_object
 from login_formats.wrapper import Arrival
 
@@ -51,6 +53,9 @@ def _browser(value: Any) -> str | None:
 def fields(raw: bytes | None, arrival: Arrival) -> dict[str, Any]:
     """Return the ECS fields of a record. Raises Rejected, NotALogin."""
     record = load_object(raw)
-    if record.get("eventType") != _LOGIN:
-        raise NotALogin
+    kind = record.get("eventType")
+    if kind != _LOGIN:
+        if type(kind) is str and known.okta_event(kind):
+            raise NotALogin
+        raise unrecognised("eventType", kind or "is missing")
     return mapped(record, _TABLE)

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     HEADER_INVALID = "header_invalid", "a header login-id, login-timezone or login-written-before cannot be used"
     NOT_A_LINE = "not_a_line", "the value is not one line of the format, such as a syslog line"
     SEVERAL_EVENTS = "several_events", "the value stands for several events: login-producer would take it apart"
+    UNRECOGNISED = "unrecognised", "the record is neither a login nor anything that is known to be none"
     # the fields
     EVENT_ID_TYPE = "event_id_type", "event_id is not a string"
     EVENT_ID_RESERVED = "event_id_reserved", "the id begins with the topic's id: the consumer makes such ids itself"
@@ -66,3 +67,15 @@ class Rejected(Exception):
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail or reason.meaning
+
+
+_SHOWN = 100  # characters of a name that anybody may choose
+
+
+def unrecognised(kind: str, name: object = "") -> Rejected:
+    """Return the refusal of a record that a format knows neither as a login nor as none; to be raised.
+
+    `kind` and `name` say what there is instead, such as a program or a type of event: letters are grouped by them.
+    """
+    shown = name if isinstance(name, str) else type(name).__name__
+    return Rejected(Reason.UNRECOGNISED, f"{kind} {shown[:_SHOWN]}".rstrip())

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logins in auth.log or secure: lines of sshd, dropbear, sudo, su and login.
 
-See syslog.py for the lines themselves, and auth_messages.py for which of them are a login, which are none, and why.
+See syslog.py for the lines themselves, and auth_messages.py for which of them are a login, and why. What is neither one
+nor in the lists there and in known.py is unrecognised.
 
 Where a line can be read in more than one way, as with the text of a certificate, neither user nor address is taken from
 it. The name is the user's id too: there is no other.
@@ -11,10 +12,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from login_formats import auth_messages, syslog
+from login_formats import auth_messages, known, syslog
 from login_formats.auth_messages import Compiled, Told
 from login_formats.event import NotALogin
-from login_formats.reasons import Reason, Rejected
+from login_formats.reasons import Reason, Rejected, unrecognised
 from login_formats.syslog import split
 from login_formats.wrapper import Arrival
 
@@ -51,8 +52,6 @@ def fields_of_keys(raw: bytes | None, arrival: Arrival) -> dict[str, Any]:
 def _read(raw: bytes | None, arrival: Arrival, programs: _Messages, begins: _Begins) -> dict[str, Any]:
     """`begins` tells what has to be read where sshd begins to tell it."""
     line = syslog.load(raw)
-    if line is None:
-        raise NotALogin
     action, messages = programs[line.program]
     for fits, told in messages:
         if found := fits(line.text):
@@ -61,7 +60,9 @@ def _read(raw: bytes | None, arrival: Arrival, programs: _Messages, begins: _Beg
             return {"@timestamp": line.time(arrival)} | _event(line, action, told, found.groupdict())
     if action == "ssh_login" and begins(line.text):
         raise Rejected(Reason.NOT_A_LINE, "the line of sshd is cut, or of a form that is not known")
-    raise NotALogin  # nothing is known of it
+    if known.auth_line(line.program, line.text):
+        raise NotALogin
+    raise unrecognised("line of", line.program)
 
 
 def _event(line: syslog.Line, action: str, told: Told, found: dict[str, str | None]) -> dict[str, Any]:

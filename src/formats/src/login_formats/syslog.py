@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from itertools import repeat
 from typing import NamedTuple
 
-from login_formats import syslog_head
+from login_formats import known, syslog_head
+from login_formats.event import NotALogin
 from login_formats.lines import AROUND, load_line
-from login_formats.reasons import Reason, Rejected
+from login_formats.reasons import Reason, Rejected, unrecognised
 from login_formats.syslog_head import NO_HOSTS, PROGRAMS, Head
 from login_formats.syslog_time import MONTH, stamp_ms
 from login_formats.wrapper import Arrival
@@ -50,18 +51,17 @@ class Line(NamedTuple):
         return stamp_ms(self.stamp, arrival)
 
 
-def load(raw: bytes | None) -> Line | None:
-    """Return the line in `raw`, None if it is of none of PROGRAMS.
+def load(raw: bytes | None) -> Line:
+    """Return the line in `raw`, which is to be of one of PROGRAMS.
 
-    Bytes that are no UTF-8, which clients can put into names, become U+FFFD. Raises Rejected.
+    Bytes that are no UTF-8, which clients can put into names, become U+FFFD. Raises Rejected, NotALogin.
     """
     line = load_line(raw, "replace")
     if line[-1] in _ENDS:
         line = _trimmed(line)
     found = _COMMON(line)
     if found and (program := found["program"]) not in PROGRAMS:
-        _check_other(line, program, found.end())
-        return None
+        raise _of_another(line, program, found.end())
     head = _head(line, found)
     if head is None:
         raise Rejected(Reason.NOT_A_LINE, "the value is no line of syslog: a time, a host, a program and a text")
@@ -69,10 +69,9 @@ def load(raw: bytes | None) -> Line | None:
         _check_repeated(line, head.at)
         if syslog_head.names_ours(line, head.at):
             raise Rejected(Reason.NOT_A_LINE, "the line may tell of a login, and its head is of no known form")
-        return None
+        raise _no_login(None, line[head.at :])
     if head.program not in PROGRAMS:
-        _check_other(line, head.program, head.at)
-        return None
+        raise _of_another(line, head.program, head.at)
     _check_repeated(line, head.at)
     text = line[head.at : head.end]
     if text.startswith("message repeated "):
@@ -115,9 +114,14 @@ def _check_repeated(line: str, at: int) -> None:
         )
 
 
-def _check_other(line: str, program: str, at: int) -> None:
-    """Raise Rejected, if a line of a program that is not ours may hold one of ours."""
+def _of_another(line: str, program: str, at: int) -> Exception:
+    """Return what a line of a program that is not ours is. Raises Rejected, if it may hold one of ours."""
     if program in _SYSLOGS:
         _check_repeated(line, at)
     if program != "kernel" and syslog_head.is_disguised(line, at):  # the kernel tells of crashed ones
         raise Rejected(Reason.NOT_A_LINE, f"the line is of {program[:64]}, and may hold one of a program that is known")
+    return _no_login(program, line[at:])
+
+
+def _no_login(program: str | None, text: str) -> Exception:
+    return NotALogin() if known.auth_line(program, text) else unrecognised("program", program or "")

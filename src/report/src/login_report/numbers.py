@@ -99,6 +99,7 @@ class Health:
     indexed: int
     duplicates: int
     ignored: int
+    unrecognised: int
     dead: int
     skipped: int
     lag: int | None
@@ -237,7 +238,7 @@ def _health(answer: dict[str, Any]) -> Health:
     found = _aggregations(answer)
     newest: dict[str, Any] = next((hit["_source"] for hit in answer["hits"]["hits"]), {})
     highest = found.get("lag_max", {}).get("value")
-    sums = ("read", "indexed", "duplicates", "ignored", "dead", "skipped")
+    sums = ("read", "indexed", "duplicates", "ignored", "unrecognised", "dead", "skipped")
     p50, p99 = _latency(found)
     return Health(
         batches=_total(answer),

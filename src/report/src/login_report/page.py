@@ -155,6 +155,7 @@ def _health(numbers: Numbers) -> Table:
         ("Indexed", count(health.indexed)),
         ("Duplicates", count(health.duplicates)),
         ("Ignored (no logins)", count(health.ignored)),
+        ("Unrecognised", count(health.unrecognised)),
         ("Refused", count(health.dead)),
         ("Gone from Kafka before they were read", count(health.skipped)),
         ("Lag of the last batch", _records(health.lag)),

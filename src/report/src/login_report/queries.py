@@ -197,7 +197,7 @@ def _histogram(field: str, step: Step, span: Span, **aggregations: Any) -> dict[
 def _pipeline(span: Span, step: Step) -> Search:
     highest = {"max": {"field": "latency_ms.p99"}}
     median = {"percentiles": {"field": "latency_ms.p50", "percents": [50], "keyed": False}}
-    sums = ("read", "indexed", "duplicates", "ignored", "dead", "skipped")
+    sums = ("read", "indexed", "duplicates", "ignored", "unrecognised", "dead", "skipped")
     search = _search(
         PIPELINE,
         span.filter("@timestamp"),

@@ -13,8 +13,9 @@ from typing import Any
 
 from login_common.elastic import Client, Query, by_index
 from login_common.times import END_OF_TIME, iso
+from login_formats.reasons import Reason
 
-from login_consumer.counts import OffsetRange, joined
+from login_consumer.counts import OffsetRange, accounted, joined
 from login_consumer.dead_letters import newest
 from login_consumer.documents import EVENTS, METRICS, PIPELINE, WINDOW_FIELDS, WindowKey, index_name, metric_id
 from login_consumer.kafka_side import topic_state
@@ -36,7 +37,7 @@ from login_consumer.windows import (
     widened,
 )
 
-_SUMS = ("read", "skipped", "indexed", "duplicates", "ignored")
+_SUMS = ("read", "skipped", "indexed", "duplicates", "ignored", "unrecognised", "unrecognised_kept")
 _FURTHER = ("@timestamp", "sequence", "dead_by_reason", "indexed_by_index", "loss", "topic_id", "ranges")
 _PAGE = 5000
 _MOST_TOLD = 20
@@ -55,9 +56,13 @@ class Audit:
     indexed: int = 0
     duplicates: int = 0
     ignored: int = 0
+    unrecognised: int = 0
+    """Kept as a dead letter or not; `dead` leaves them out."""
+    unrecognised_kept: int = 0
     dead: Counter[str] = field(default_factory=Counter)
     events_stored: int = 0
     dead_stored: int = 0
+    unrecognised_stored: int = 0
     windows: int = 0
     windows_sum: int = 0
     not_read_yet: int | None = None
@@ -138,7 +143,8 @@ class _Auditor:
         found.batches += 1
         self._by_index.update(fields.get("indexed_by_index", {}))
         for name in _SUMS:
-            setattr(found, name, getattr(found, name) + fields[name])
+            # accounts of before an update lack what came with it: there was none
+            setattr(found, name, getattr(found, name) + fields.get(name, 0))
         found.dead.update(fields["dead_by_reason"])
         found.losses += [fields["loss"]] if "loss" in fields else []
         for told in fields["ranges"]:
@@ -152,7 +158,7 @@ class _Auditor:
     def _check_sums(self) -> None:
         found = self._found
         self._fault_unless(found.offsets == found.read + found.skipped, "offsets differ from records read and skipped")
-        told = found.indexed + found.duplicates + found.ignored + found.dead.total()
+        told = accounted(found.indexed, found.duplicates, found.ignored, found.unrecognised, found.dead)
         self._fault_unless(found.read == told, f"{found.read} records were read, but {told} became something")
         for (topic_id, partition), ranges in sorted(self._places.items()):
             whole = joined(ranges)
@@ -173,7 +179,13 @@ class _Auditor:
             each["doc_count"] for name, each in stored_events.items() if not self._is_too_old(name)
         )
         stored = Counter(newest(client, at_places(LETTER_PLACE, places), 0).reasons)
+            found.unrecognised_stored = stored.pop(Reason.UNRECOGNISED, 0)
         found.dead_stored = stored.total()
+        self._fault_unless(
+            found.unrecognised_stored == found.unrecognised_kept,
+            f"the batches report {found.unrecognised_kept} kept unrecognised records, "
+            f"{found.unrecognised_stored} are stored",
+        )
         told = found.indexed - found.too_old
         self._fault_unless(
             found.events_stored == told, f"the batches report {told} events, {found.events_stored} are stored"
@@ -282,10 +294,12 @@ def as_text(found: Audit) -> Iterator[str]:
     yield f"Kafka offsets  {found.offsets} = {found.read} read + {found.skipped} skipped"
     yield (
         f"read           {found.read} = {found.indexed} events + {found.duplicates} duplicates + "
-        f"{found.ignored} ignored + {found.dead.total()} dead letters" + (f" ({dead})" if dead else "")
+        f"{found.ignored} ignored + {found.unrecognised} unrecognised + {found.dead.total()} dead letters"
+        + (f" ({dead})" if dead else "")
     )
     too_old = f" ({found.too_old} of before {found.events_since} are not compared)" if found.too_old else ""
-    yield f"stored         {found.events_stored} events{too_old}, {found.dead_stored} dead letters"
+    kept = f"{found.unrecognised_stored} of {found.unrecognised} unrecognised records"
+    yield f"stored         {found.events_stored} events{too_old}, {found.dead_stored} dead letters, {kept}"
     yield f"windows        {found.windows}, counting {found.windows_sum} events"
     yield f"not read yet   {'unknown' if found.not_read_yet is None else found.not_read_yet}"
     yield from (f"loss           {loss}" for loss in found.losses)

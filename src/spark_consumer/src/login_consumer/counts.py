@@ -68,6 +68,15 @@ def percentile(histogram: Counter[int], share: float) -> int:
     raise IndexError("an empty histogram has no percentiles")
 
 
+def accounted(indexed: int, duplicates: int, ignored: int, unrecognised: int, dead: Counter[str]) -> int:
+    """Return how many records became something; it is as many as were read.
+
+    Each unrecognised record counts once, as that, whether it is kept as a dead letter or not. So `dead` has only the
+    other dead letters, and letters of both kinds are stored.
+    """
+    return indexed + duplicates + ignored + unrecognised + dead.total()
+
+
 @dataclass
 class Counts:
     """The account of a set of records. Times in milliseconds since 1970.
@@ -79,6 +88,10 @@ class Counts:
     indexed: int = 0
     duplicates: int = 0
     ignored: int = 0
+    unrecognised: int = 0
+    """Records with Reason.UNRECOGNISED; `dead` leaves them out."""
+    unrecognised_kept: int = 0
+    """Those of them that are kept as a dead letter: see unrecognised.py."""
     dead: Counter[str] = field(default_factory=Counter)
     windows: Counter[WindowKey] = field(default_factory=Counter)
     offsets: dict[int, list[OffsetRange]] = field(default_factory=dict)
@@ -98,6 +111,8 @@ class Counts:
         self.indexed += other.indexed
         self.duplicates += other.duplicates
         self.ignored += other.ignored
+        self.unrecognised += other.unrecognised
+        self.unrecognised_kept += other.unrecognised_kept
         self.dead.update(other.dead)
         self.windows.update(other.windows)
         for partition, ranges in other.offsets.items():
@@ -119,11 +134,13 @@ class Counts:
 
     def check(self) -> None:
         """Raise ArithmeticError unless every record that was read is accounted for."""
-        told = self.indexed + self.duplicates + self.ignored + self.dead.total()
-        if self.read != told or self.indexed != self.windows.total():
+        told = accounted(self.indexed, self.duplicates, self.ignored, self.unrecognised, self.dead)
+        kept_fit = 0 <= self.unrecognised_kept <= self.unrecognised
+        if self.read != told or self.indexed != self.windows.total() or not kept_fit:
             raise ArithmeticError(
                 f"{self.read} records were read but {told} are accounted for, and windows count "
-                f"{self.windows.total()} of {self.indexed} events: this is a fault in login-consumer"
+                f"{self.windows.total()} of {self.indexed} events, {self.unrecognised_kept} of {self.unrecognised} "
+                "unrecognised records are kept: this is a fault in login-consumer"
             )
 
     def to_bytes(self) -> bytes:

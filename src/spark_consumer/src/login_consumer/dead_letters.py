@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from elasticsearch import ApiError
 from login_common.elastic import Client, Query
 from login_common.times import iso
+from login_formats.reasons import Reason
 from login_formats.wrapper import Headers
 
 from login_consumer.documents import DEAD_LETTERS
@@ -27,10 +28,12 @@ UNTOUCHED: Query = {"bool": {"must_not": [{"exists": {"field": "replay.state"}}]
 IS_CUT: Query = {"exists": {"field": "sha256"}}
 """Of a record that was too large to be kept whole, so that it cannot be sent again."""
 ANY: Query = {"match_all": {}}
+IS_UNRECOGNISED: Query = {"term": {"reason": str(Reason.UNRECOGNISED)}}
 
 WHOLE: Query = {"bool": {"must_not": [IS_CUT]}}
 
 _MOST_REASONS = 1000
+_MOST_KINDS = 20
 _PAGE = 500
 _IDS_AT_ONCE = 1000
 _KEEP_ALIVE = "10m"  # longer than one batch of a replay may take
@@ -112,6 +115,8 @@ class Listing(NamedTuple):
 
     reasons: dict[str, int]
     letters: list[Letter]
+    unrecognised: dict[str, int]
+    """How many of them are of which kind of unrecognised record, such as a program; the most frequent first."""
 
     @property
     def total(self) -> int:
@@ -152,11 +157,18 @@ def newest(client: Client, query: Query, limit: int) -> Listing:
         size=limit,
         sort=[{"@timestamp": {"order": "desc", "unmapped_type": "date"}}, {"offset": {"order": "desc"}}],
         source_excludes=["raw", "head"],
-        aggs={"reasons": _terms("reason")},
+        aggs={
+            "reasons": _terms("reason"),
+            "unrecognised": {
+                "filter": IS_UNRECOGNISED,
+                "aggs": {"kinds": {"terms": {"field": "detail", "size": _MOST_KINDS}}},
+            },
+        },
     )
     letters = [Letter(hit["_index"], hit["_id"], hit["_source"]) for hit in answer["hits"]["hits"]]
     # no index yet: no aggregations in the answer
-    return Listing(_counts(answer.get("aggregations", {}).get("reasons", {})), letters)
+    found = answer.get("aggregations", {})
+    return Listing(_counts(found.get("reasons", {})), letters, _counts(found.get("unrecognised", {}).get("kinds", {})))
 
 
 def find(client: Client, id_: str) -> Letter | None:

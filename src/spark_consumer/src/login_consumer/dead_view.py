@@ -58,6 +58,11 @@ def listing(told: Listing, width: int | None) -> Iterator[str]:
     yield f"{told.total} dead letters"
     for reason, count in told.reasons.items():
         yield f"{count:>9}  {printable(reason)}"
+    if told.unrecognised:
+        yield ""
+        yield "unrecognised, by what they seem to be"
+    for kind, count in told.unrecognised.items():
+        yield f"{count:>9}  {printable(kind)}"
     if told.letters:
         yield ""
         yield f"newest {len(told.letters)}: id, time, reason, topic/partition/offset, bytes, detail"
@@ -75,7 +80,7 @@ def listing(told: Listing, width: int | None) -> Iterator[str]:
 def as_json(told: Listing) -> dict[str, Any]:
     """Return the listing as JSON-able values."""
     letters = [{"id": letter.id, "index": letter.index} | letter.fields for letter in told.letters]
-    return {"total": told.total, "reasons": told.reasons, "letters": letters}
+    return {"total": told.total, "reasons": told.reasons, "unrecognised": told.unrecognised, "letters": letters}
 
 
 def letter_lines(letter: Letter) -> Iterator[str]:

@@ -237,9 +237,12 @@ def _agent(browser: str | None, original: str | None) -> str:
 
 
 def dead_letter(
-    rejected: Rejected, raw: bytes | None, origin: Origin, ingested: int, headers: Headers = ()
+    rejected: Rejected, raw: bytes | None, origin: Origin, ingested: int, headers: Headers = (), id_: str = ""
 ) -> Document:
-    """Return the dead letter of a record: its bytes in base64, why it is dead and where it stands."""
+    """Return the dead letter of a record: its bytes in base64, why it is dead and where it stands.
+
+    Its id is the record's place, unless another is given.
+    """
     fields = letter_fields(rejected, origin, ingested)
     if raw is not None:
         fields |= {"raw": base64.b64encode(raw).decode(), "size": len(raw)}
@@ -248,7 +251,7 @@ def dead_letter(
         fields["headers"] = [
             {"key": key, "value": None if value is None else base64.b64encode(value).decode()} for key, value in headers
         ]
-    return Document(index_name(DEAD_LETTERS, origin.timestamp), origin.id, orjson.dumps(fields))
+    return Document(index_name(DEAD_LETTERS, origin.timestamp), id_ or origin.id, orjson.dumps(fields))
 
 
 def letter_fields(rejected: Rejected, origin: Origin, ingested: int) -> dict[str, Any]:

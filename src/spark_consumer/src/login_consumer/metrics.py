@@ -45,6 +45,7 @@ class Tally:
         self._sums.indexed += counts.indexed
         self._sums.duplicates += counts.duplicates
         self._sums.ignored += counts.ignored
+        self._sums.unrecognised += counts.unrecognised
         self._sums.dead.update(counts.dead)
         self._skipped += sum(gap.next - gap.first for gaps in batch.skipped(counts).values() for gap in gaps)
         self._batches += 1
@@ -77,8 +78,11 @@ class Tally:
         yield total("records_read", "Records read from Kafka.", self._sums.read)
         yield total("events_indexed", "Records that became an event of their own.", self._sums.indexed)
         yield total("records_duplicate", "Records whose event was there already.", self._sums.duplicates)
-        yield total("records_ignored", "Records that tell of no login.", self._sums.ignored)
-        dead = {str(reason): 0 for reason in Reason} | {str(key): value for key, value in self._sums.dead.items()}
+        yield total("records_ignored", "Records that are known to tell of no login.", self._sums.ignored)
+        yield total("records_unrecognised", "Records that no format recognises, kept or not.", self._sums.unrecognised)
+        dead = {str(reason): 0 for reason in Reason if reason is not Reason.UNRECOGNISED} | {
+            str(key): value for key, value in self._sums.dead.items()
+        }
         letters = [Sample(number, {"reason": reason}) for reason, number in dead.items()]
         yield family("records_dead_total", "counter", "Records that were refused: dead letters.", *letters)
         yield total("records_skipped", "Offsets that Kafka did not hold any more when they were due.", self._skipped)

@@ -114,6 +114,8 @@ def progress_lines(batch: Batch, counts: Counts, times: Times) -> bytes:
         "indexed_by_index": counts.by_index(batch.shape["events.period"]),
         "duplicates": counts.duplicates,
         "ignored": counts.ignored,
+        "unrecognised": counts.unrecognised,
+        "unrecognised_kept": counts.unrecognised_kept,
         "dead": counts.dead.total(),
         "dead_by_reason": dict(counts.dead),
         "skipped": batch.size - counts.read,

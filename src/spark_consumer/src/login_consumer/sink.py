@@ -110,7 +110,11 @@ class Sink:
         none_refused(self.bulk(lines), what)
 
     def stored(self, documents: Sequence[Document]) -> list[Stored]:
-        """Return what is stored under the id of each of these events, which must exist.
+        """Return what is stored under the id of each of these events, which must exist. Raises Unavailable."""
+        return [Stored.of(source) for source in self.sources(documents, STORED_FIELDS)]
+
+    def sources(self, documents: Sequence[Document], fields: Sequence[str]) -> list[dict[str, Any]]:
+        """Return `fields` of what is stored under the id of each of these documents, which must exist.
 
         Right after a conflict a replica may not know the document yet: it is asked for again.
         Raises Unavailable.
@@ -118,13 +122,13 @@ class Sink:
         if not documents:
             return []
         wanted = [{"_index": document.target, "_id": document.id} for document in documents]
-        found: dict[tuple[str, str], Stored] = {}
+        found: dict[tuple[str, str], dict[str, Any]] = {}
 
         def attempt() -> str:
-            answer = self.client().mget(docs=wanted, source_includes=STORED_FIELDS)
+            answer = self.client().mget(docs=wanted, source_includes=list(fields))
             for each in answer["docs"]:
                 if each.get("found"):
-                    found[each["_index"], each["_id"]] = Stored.of(each["_source"])
+                    found[each["_index"], each["_id"]] = each["_source"]
             missing = sum((document.target, document.id) not in found for document in documents)
             return f"{missing} documents exist but cannot be read; see the state of their indices" if missing else ""
 

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from login_common.elastic import Client
+from login_common.text import printable
+from login_formats import DATASETS, Reason
 
-from login_consumer.dead_letters import ANY, newest
+from login_consumer.dead_letters import ANY, IS_UNRECOGNISED, newest
 from login_consumer.documents import DEAD_LETTERS, EVENTS, FAMILIES, METRICS, PIPELINE
 from login_consumer.hops import HopFailed
 from login_consumer.kafka_side import diagnose, topic_state
@@ -18,6 +20,8 @@ _RATE_MINUTES = 5
 RED_CURE = (
     "GET /_cluster/allocation/explain tells why; bring the node or disk back, or restore the index (docs/backup.md)"
 )
+_MOST_DATASETS = 20
+KNOWN_DATASETS = [*DATASETS, "rba.login"]  # those of ecs, and of the formats that are no ecs
 
 
 def red_indices(client: Client) -> list[str]:
@@ -49,6 +53,18 @@ def _stored(client: Client, topic: str) -> dict[str, Any]:
         index=f"{METRICS}-*", size=0, track_total_hits=True, aggs={"logins": {"sum": {"field": "count"}}}
     )
     letters = newest(client, ANY, 0)
+    dead = {reason: count for reason, count in letters.reasons.items() if reason != Reason.UNRECOGNISED}
+    last_day = {"range": {"@timestamp": {"gte": "now-24h"}}}
+    dead_last_day = {"bool": {"filter": [last_day], "must_not": [IS_UNRECOGNISED]}}
+    unrecognised = client.search(
+        index=f"{PIPELINE}-*", query=last_day, size=0, aggs={"records": {"sum": {"field": "unrecognised"}}}
+    )
+    datasets = client.search(
+        index=f"{EVENTS}-*",
+        query={"bool": {"filter": [last_day], "must_not": [{"terms": {"event.dataset": KNOWN_DATASETS}}]}},
+        size=0,
+        aggs={"names": {"terms": {"field": "event.dataset", "size": _MOST_DATASETS}}},
+    )
     recently = client.search(
         index=f"{PIPELINE}-*",
         query={"range": {"@timestamp": {"gte": f"now-{_RATE_MINUTES}m"}}},
@@ -61,9 +77,15 @@ def _stored(client: Client, topic: str) -> dict[str, Any]:
         "newest_event": events.get("aggregations", {}).get("newest", {}).get("value_as_string"),
         "windows": windows["hits"]["total"]["value"],
         "windows_sum": int(_sum(windows, "logins")),
-        "dead_letters": letters.total,
-        "dead_letters_by_reason": letters.reasons,
-        "dead_letters_last_day": client.number_of(f"{DEAD_LETTERS}-*", {"range": {"@timestamp": {"gte": "now-24h"}}}),
+        "dead_letters": sum(dead.values()),
+        "dead_letters_by_reason": dead,
+        "dead_letters_last_day": client.number_of(f"{DEAD_LETTERS}-*", dead_last_day),
+        "unrecognised_last_day": int(_sum(unrecognised, "records")),
+        "unrecognised_kept": letters.reasons.get(Reason.UNRECOGNISED, 0),
+        "unknown_datasets_last_day": {
+            bucket["key"]: bucket["doc_count"]
+            for bucket in datasets.get("aggregations", {}).get("names", {}).get("buckets", ())
+        },
         "read_per_second": round(_sum(recently, "read") / (_RATE_MINUTES * 60), 1),
         "last_batch": progress and progress.fields | {"age_seconds": _age_seconds(progress.fields["@timestamp"])},
     }
@@ -101,6 +123,13 @@ def as_text(told: dict[str, Any]) -> Iterator[str]:
         f"dead letters  {told['dead_letters']}, {told['dead_letters_last_day']} in the last 24 hours"
         + (f" ({reasons})" if reasons else "")
     )
+    yield (
+        f"unrecognised  {told['unrecognised_last_day']} records in the last 24 hours, {told['unrecognised_kept']} kept "
+        "in all" + (": login-consumer dead list --reason unrecognised" if told["unrecognised_last_day"] else "")
+    )
+    if unknown := told["unknown_datasets_last_day"]:
+        names = ", ".join(f"{printable(name)} {count}" for name, count in unknown.items())
+        yield f"WARNING       events of data sets whose logins are not known, so more may be counted: {names}"
     yield f"not read yet  {told['kafka_fault'] or told['not_read_yet']}"
     yield from (f"deviates      {each}" for each in told.get("deviations", ()))
     if waits := told.get("waits_for"):
@@ -111,7 +140,8 @@ def as_text(told: dict[str, Any]) -> Iterator[str]:
         return
     yield (
         f"last batch    {batch['batch']}, {batch['age_seconds']} s ago: {batch['read']} read, "
-        f"{batch['indexed']} indexed, {batch['duplicates']} duplicates, {batch['dead']} dead"
+        f"{batch['indexed']} indexed, {batch['duplicates']} duplicates, "
+        f"{batch.get('unrecognised', 0)} unrecognised, {batch['dead']} dead"
     )
     yield (
         f"speed         {batch['records_per_second']} records/s in that batch, {told['read_per_second']} over "

@@ -34,6 +34,7 @@ from login_consumer.progress import Offsets
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
 from login_consumer.settings import GeoIP, Settings
 from login_consumer.sink import Sink, none_refused
+from login_consumer.unrecognised import Unrecognised, keep
 
 RESULT_SCHEMA = "counts binary"
 
@@ -120,7 +121,7 @@ class Worker:
         """
         counts = Counts(read=batch.num_rows)
         counted: list[Event | Stored] = []
-        good, letters = self._parse(batch, counts, self._fates(batch, sink), counted)
+        good, letters, strange = self._parse(batch, counts, self._fates(batch, sink), counted)
         items = sink.create([each.document for each in good])
         # An event that is there already is new if it is there by this very record: then this is a replay.
         stored = iter(sink.stored([each.document for each, item in zip(good, items, strict=True) if item.exists]))
@@ -139,6 +140,7 @@ class Worker:
         counts.indexed = len(counted)
         counts.windows.update(count_windows(counted, self._settings.metrics.window_seconds * 1000))
         none_refused(sink.create(letters), "a dead letter")
+        counts.unrecognised_kept += keep(sink, strange, _now_ms())
         return counts
 
     def _fates(self, batch: pa.RecordBatch, sink: Sink) -> Fates:
@@ -149,7 +151,7 @@ class Worker:
 
     def _parse(
         self, batch: pa.RecordBatch, counts: Counts, fates: Fates, counted: list[Event | Stored]
-    ) -> tuple[list[_Good], list[Document]]:
+    ) -> tuple[list[_Good], list[Document], list[Unrecognised]]:
         topic = self._topic
         period = self._settings.events.period
         late_after = self._settings.events.late_after_seconds * 1000
@@ -159,6 +161,7 @@ class Worker:
         own_ids = id_prefix(topic)
         good: list[_Good] = []
         letters: list[Document] = []
+        strange: list[Unrecognised] = []
         columns = [batch.column(name).to_pylist() for name in COLUMNS]
         for raw, partition, offset, timestamp, timestamp_type, pairs, cut in zip(*columns, strict=True):
             origin = Origin(topic, partition, offset, timestamp)
@@ -170,6 +173,9 @@ class Worker:
                     self._keep(fate, raw, arrival, headers, origin)
                 if fate.event:
                     counted.append(fate.event)
+                elif fate.reason == Reason.UNRECOGNISED:
+                    counts.unrecognised += 1
+                    counts.unrecognised_kept += 1
                 else:
                     counts.dead[fate.reason] += 1
                 continue
@@ -185,6 +191,10 @@ class Worker:
                 counts.ignored += 1
                 continue
             except Rejected as rejected:
+                if rejected.reason is Reason.UNRECOGNISED:
+                    counts.unrecognised += 1
+                    strange.append(Unrecognised(rejected, raw, origin, headers))
+                    continue
                 counts.dead[rejected.reason] += 1
                 letters.append(dead_letter(rejected, raw, origin, now, headers))
                 continue
@@ -199,7 +209,7 @@ class Worker:
         for partition, row in dict(zip(columns[1], range(batch.num_rows), strict=True)).items():
             if columns[4][row] == _LOG_APPEND_TIME:
                 counts.marks[partition] = Mark(columns[2][row], columns[3][row])
-        return good, letters
+        return good, letters, strange
 
     def _keep(self, fate: Fate, raw: bytes | None, arrival: int, headers: Headers, origin: Origin) -> None:
         """Raise OtherRecord unless the fate is this record's."""
