@@ -64,8 +64,8 @@ OKTA_EVENTS = frozenset(
 _OKTA_FAMILIES = _words(
     "access account analytics app application certification core credential csr device directory domain email "
     "entitlement event_hook feature governance group hook iam identity_source inline_hook integration "
-    "master_application mim network oauth2 org pam pki platform plugin policy push_provider rate_limit scheduled_action scim security "
-    "self_service support system task telephony transactional user workflows zone"
+    "master_application mim network oauth2 org pam pki platform plugin policy push_provider rate_limit "
+    "scheduled_action scim security self_service support system task telephony transactional user workflows zone"
 )
 _OKTA_BY_NAME = ("user.session.", "user.authentication.")
 
@@ -109,15 +109,15 @@ _KEYCLOAK = _words(
     "AUTHREQID_TO_TOKEN CLIENT_DELETE CLIENT_INFO CLIENT_INITIATED_ACCOUNT_LINKING CLIENT_LOGIN CLIENT_REGISTER "
     "CLIENT_UPDATE CODE_TO_TOKEN CUSTOM_REQUIRED_ACTION DELETE_ACCOUNT EXECUTE_ACTIONS EXECUTE_ACTION_TOKEN "
     "FEDERATED_IDENTITY_LINK FEDERATED_IDENTITY_OVERRIDE_LINK GRANT_CONSENT IDENTITY_PROVIDER_FIRST_LOGIN "
-    "IDENTITY_PROVIDER_LINK_ACCOUNT IDENTITY_PROVIDER_LOGIN IDENTITY_PROVIDER_POST_LOGIN IDENTITY_PROVIDER_RESPONSE "
-    "IDENTITY_PROVIDER_RETRIEVE_TOKEN IMPERSONATE INTROSPECT_TOKEN INVALID_SIGNATURE INVITE_ORG JWT_BEARER LOGOUT "
-    "OAUTH2_DEVICE_AUTH OAUTH2_DEVICE_CODE_TO_TOKEN OAUTH2_DEVICE_VERIFY_USER_CODE OAUTH2_EXTENSION_GRANT "
-    "PERMISSION_TOKEN PUSHED_AUTHORIZATION_REQUEST REFRESH_TOKEN REGISTER REGISTER_NODE REMOVE_CREDENTIAL "
-    "REMOVE_FEDERATED_IDENTITY REMOVE_TOTP RESET_PASSWORD RESTART_AUTHENTICATION REVOKE_GRANT "
-    "SEND_IDENTITY_PROVIDER_LINK SEND_RESET_PASSWORD SEND_VERIFY_EMAIL TOKEN_EXCHANGE UNREGISTER_NODE UPDATE_CONSENT "
-    "UPDATE_CREDENTIAL UPDATE_EMAIL UPDATE_PASSWORD UPDATE_PROFILE UPDATE_TOTP USER_DISABLED_BY_PERMANENT_LOCKOUT "
-    "USER_DISABLED_BY_TEMPORARY_LOCKOUT USER_INFO_REQUEST USER_SESSION_DELETED VALIDATE_ACCESS_TOKEN VERIFY_EMAIL "
-    "VERIFY_PROFILE"
+    "IDENTITY_PROVIDER_LINK_ACCOUNT IDENTITY_PROVIDER_LOGIN IDENTITY_PROVIDER_POST_LOGIN "
+    "IDENTITY_PROVIDER_RESPONSE IDENTITY_PROVIDER_RETRIEVE_TOKEN IMPERSONATE INTROSPECT_TOKEN INVALID_SIGNATURE "
+    "INVITE_ORG JWT_BEARER LOGOUT OAUTH2_DEVICE_AUTH OAUTH2_DEVICE_CODE_TO_TOKEN OAUTH2_DEVICE_VERIFY_USER_CODE "
+    "OAUTH2_EXTENSION_GRANT PERMISSION_TOKEN PUSHED_AUTHORIZATION_REQUEST REFRESH_TOKEN REGISTER REGISTER_NODE "
+    "REMOVE_CREDENTIAL REMOVE_FEDERATED_IDENTITY REMOVE_TOTP RESET_PASSWORD RESTART_AUTHENTICATION REVOKE_GRANT "
+    "SEND_IDENTITY_PROVIDER_LINK SEND_RESET_PASSWORD SEND_VERIFY_EMAIL TOKEN_EXCHANGE UNREGISTER_NODE "
+    "UPDATE_CONSENT UPDATE_CREDENTIAL UPDATE_EMAIL UPDATE_PASSWORD UPDATE_PROFILE UPDATE_TOTP "
+    "USER_DISABLED_BY_PERMANENT_LOCKOUT USER_DISABLED_BY_TEMPORARY_LOCKOUT USER_INFO_REQUEST USER_SESSION_DELETED "
+    "VALIDATE_ACCESS_TOKEN VERIFY_EMAIL VERIFY_PROFILE"
 )
 KEYCLOAK_EVENTS = frozenset({*_KEYCLOAK, *(f"{name}_ERROR" for name in _KEYCLOAK)})
 """User events that are neither LOGIN nor LOGIN_ERROR."""
@@ -126,27 +126,28 @@ KEYCLOAK_OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "ACTION"})
 """What admin events tell of."""
 
 KEYCLOAK_NO_ATTEMPTS = _words(
-    "already_logged_in client_disabled client_not_found code_verifier_missing cookie_not_found display_unsupported "
-    "expired_code illegal_origin interaction_required invalid_authn_request invalid_client invalid_client_credentials "
-    "invalid_code invalid_code_challenge_method invalid_code_verifier invalid_config invalid_issuer "
-    "invalid_redirect_uri invalid_request invalid_saml_authn_request invalid_saml_document invalid_saml_response invalid_signature "
-    "login_required not_logged_in pkce_verification_failed realm_disabled registration_disabled session_expired "
-    "ssl_required unauthorized_client unknown_identity_provider unsupported_response_type user_session_not_found"
+    "already_logged_in client_disabled client_not_found code_verifier_missing cookie_not_found "
+    "display_unsupported expired_code illegal_origin interaction_required invalid_authn_request invalid_client "
+    "invalid_client_credentials invalid_code invalid_code_challenge_method invalid_code_verifier invalid_config "
+    "invalid_issuer invalid_redirect_uri invalid_request invalid_saml_authn_request invalid_saml_document "
+    "invalid_saml_response invalid_signature login_required not_logged_in pkce_verification_failed realm_disabled "
+    "registration_disabled session_expired ssl_required unauthorized_client unknown_identity_provider "
+    "unsupported_response_type user_session_not_found"
 )
 """Errors of LOGIN_ERROR that come before anybody has said who he is."""
 
 KEYCLOAK_ATTEMPTS = _words(
-    "different_user_authenticated identity_provider_error identity_provider_login_failure invalid_user_credentials "
-    "not_allowed password_missing rejected_by_user resolve_required_actions user_disabled user_not_found "
-    "user_temporarily_disabled username_missing"
+    "different_user_authenticated identity_provider_error identity_provider_login_failure "
+    "invalid_user_credentials not_allowed password_missing rejected_by_user resolve_required_actions "
+    "user_disabled user_not_found user_temporarily_disabled username_missing"
 )
 """Errors that are an attempt to log in, also where it names nobody."""
 
 # -- ECS -------------------------------------------------------------------------------------------------------------
 
 ECS_CATEGORIES = _words(
-    "api configuration database driver email file host iam intrusion_detection library malware network "
-    "package process registry session threat vulnerability web"
+    "api configuration database driver email file host iam intrusion_detection library malware network package "
+    "process registry session threat vulnerability web"
 )
 """All but authentication."""
 
@@ -156,10 +157,10 @@ ECS_KINDS = ("alert", "asset", "enrichment", "metric", "pipeline_error", "signal
 # -- auth.log --------------------------------------------------------------------------------------------------------
 
 PROGRAMS = _words(
-    "(systemd) CRON anacron atd audit auditd chage chfn chpasswd chsh cron crond dbus dbus-daemon gnome-keyring-daemon "
-    "gpasswd groupadd groupdel groupmod kernel newusers passwd polkitd polkitd-authority-agent realmd rsyslogd runuser "
-    "sddm-helper sssd sssd_be sssd_nss syslog-ng syslogd systemd systemd-homed systemd-logind systemd-machined "
-    "systemd-user unix_chkpwd useradd userdel usermod"
+    "(systemd) CRON anacron atd audit auditd chage chfn chpasswd chsh cron crond dbus dbus-daemon "
+    "gnome-keyring-daemon gpasswd groupadd groupdel groupmod kernel newusers passwd polkitd "
+    "polkitd-authority-agent realmd rsyslogd runuser sddm-helper sssd sssd_be sssd_nss syslog-ng syslogd systemd "
+    "systemd-homed systemd-logind systemd-machined systemd-user unix_chkpwd useradd userdel usermod"
 )
 """Programs of auth.log that tell of no login, or of one that another program tells of."""
 
