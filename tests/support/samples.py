@@ -18,6 +18,8 @@ class Sample:
     events: int
     ignored: int
     dead: int
+    unrecognised: int = 0
+    """They are kept, as they are few."""
     layout: str = "lines"
     timezone: str = ""
 
@@ -99,10 +101,11 @@ SAMPLES = (
     ),
     Sample(
         "okta",
-        _json(_okta("user.session.start", "SUCCESS"), _okta("user.session.end", "SUCCESS")),
+        _json(*(_okta(f"user.session.{name}", "SUCCESS") for name in ("start", "end", "of_a_new_version"))),
         events=1,
         ignored=1,
         dead=0,
+        unrecognised=1,
     ),
     Sample(
         "keycloak",

@@ -24,7 +24,7 @@ def test_good_records(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line, total = capsys.readouterr().out.splitlines()
     assert line.startswith("2: event @timestamp=")
     assert "source.ip=192.0.2.1  user.id=alice" in line
-    assert total == "1 events, 0 ignored, 0 refused"
+    assert total == "1 events, 0 ignored, 0 unrecognised, 0 refused"
 
 
 def test_refused_records_tell_why_and_are_safe_to_show(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,7 +34,7 @@ def test_refused_records_tell_why_and_are_safe_to_show(file: Path, capsys: pytes
     assert "2: refused not_json" in out
     assert "| \\x1b]0;x" in out
     assert "3: refused timestamp_missing: timestamp is absent or null | {}" in out
-    assert out.endswith("1 events, 0 ignored, 2 refused (not_json 1, timestamp_missing 1)\n")
+    assert out.endswith("1 events, 0 ignored, 0 unrecognised, 2 refused (not_json 1, timestamp_missing 1)\n")
 
 
 def test_json_has_the_fields_and_nothing_else(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,13 +44,22 @@ def test_json_has_the_fields_and_nothing_else(file: Path, capsys: pytest.Capture
     good, bad = map(json.loads, out.splitlines())
     assert (good["line"], good["result"], good["user.id"], good["event.id"]) == (1, "event", "alice", "e1")
     assert (bad["line"], bad["result"], bad["reason"]) == (2, "refused", "not_json")
-    assert told == "1 events, 0 ignored, 1 refused (not_json 1)\n"
+    assert told == "1 events, 0 ignored, 0 unrecognised, 1 refused (not_json 1)\n"
 
 
 def test_what_is_no_login_is_ignored(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text('{"eventType": "user.lifecycle.create"}\n')
     assert main(["check", "--format", "okta", str(file)]) == 0
-    assert capsys.readouterr().out == "1: ignored\n0 events, 1 ignored, 0 refused\n"
+    assert capsys.readouterr().out == "1: ignored\n0 events, 1 ignored, 0 unrecognised, 0 refused\n"
+
+
+def test_what_is_not_known_is_neither_ignored_nor_passed_over(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text('{"eventType": "user.session.of_a_new_version"}\n')
+    assert main(["check", "--format", "okta", str(file)]) == 1
+    out, told = capsys.readouterr()
+    assert out.startswith("1: unrecognised eventType user.session.of_a_new_version | {")
+    assert out.endswith("\n0 events, 0 ignored, 1 unrecognised, 0 refused\n")
+    assert "neither as a login nor as none" in told
 
 
 def test_packed_csv_with_rows_over_several_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

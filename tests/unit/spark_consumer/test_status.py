@@ -77,8 +77,60 @@ def test_a_person_is_told_what_is_red_and_what_to_do() -> None:
         "waits_for": {"service": "Elasticsearch", "since": "then", "cause": "index x is at fault"},
         "deviations": ["Kafka: the topic's settings: cleanup.policy is compact"],
         "last_batch": None,
+        "unrecognised_last_day": 0,
+        "unrecognised_kept": 0,
+        "unknown_datasets_last_day": {},
     }
     lines = "\n".join(status.as_text(told))
     assert "red           login-events-2025.11: left out below. GET /_cluster/allocation/explain" in lines
     assert "waits for     Elasticsearch since then: index x is at fault" in lines
     assert "deviates      Kafka: the topic's settings: cleanup.policy is compact" in lines
+
+
+class Client:
+    """Answers a search by the index and what is summed; without an index for all else."""
+
+    def __init__(self, strange: int, datasets: dict[str, int]) -> None:
+        self._strange, self._datasets = strange, datasets
+        self.indices = self
+
+    def refresh(self, **_: Any) -> None:
+        pass
+
+    def number_of(self, index: str, query: Any) -> int:
+        assert {"term": {"reason": "unrecognised"}} in query["bool"]["must_not"]
+        return 2
+
+    def search(self, index: str, aggs: Any = None, **_: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if aggs and "records" in aggs:
+            found = {"records": {"value": float(self._strange)}}
+        if aggs and "names" in aggs:
+            found = {"names": {"buckets": [{"key": key, "doc_count": n} for key, n in self._datasets.items()]}}
+        if aggs and "reasons" in aggs:
+            reasons = {"not_json": 2, "unrecognised": 5}
+            found = {"reasons": {"buckets": [{"key": key, "doc_count": n} for key, n in reasons.items()]}}
+        return {"hits": {"total": {"value": 0}, "hits": []}, "aggregations": found}
+
+
+def test_what_is_unrecognised_is_told_apart_from_dead_letters() -> None:
+    told = status.stored(Client(7, {}), "login-events", [])  # type: ignore[arg-type]
+    assert (told["dead_letters"], told["dead_letters_by_reason"]) == (2, {"not_json": 2})
+    assert (told["unrecognised_last_day"], told["unrecognised_kept"]) == (7, 5)
+    lines = list(status.as_text(told | {"not_read_yet": 0, "kafka_fault": None}))
+    assert (
+        "unrecognised  7 records in the last 24 hours, 5 kept in all: login-consumer dead list --reason unrecognised"
+        in (lines)
+    )
+    assert not any(line.startswith("WARNING") for line in lines)
+
+
+def test_data_sets_of_which_nobody_knows_the_logins_are_warned_of() -> None:
+    told = status.stored(Client(0, {"odd\x1b[2J": 3}), "login-events", [])  # type: ignore[arg-type]
+    text = "\n".join(status.as_text(told | {"not_read_yet": 0, "kafka_fault": None}))
+    assert "WARNING       events of data sets whose logins are not known, so more may be counted: odd\\x1b[2J 3" in text
+    assert "dead list --reason" not in text
+
+
+def test_the_data_sets_of_our_own_formats_are_known() -> None:
+    assert {"rba.login", "aws.cloudtrail", "keycloak.event", "okta.system", "system.auth"} <= set(status.KNOWN_DATASETS)

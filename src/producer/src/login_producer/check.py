@@ -32,9 +32,9 @@ class Verdict(NamedTuple):
     part: int | None
     """Which one it is of those that the line was taken apart to, from 1."""
     result: str
-    """event, ignored or refused."""
+    """event, ignored, unrecognised or refused."""
     fields: dict[str, Any]
-    """Of an event: its fields by their ECS names. Of what is refused: reason, detail and text."""
+    """Of an event: its fields by their ECS names. Of what is refused or unrecognised: reason, detail and text."""
 
 
 class Checker:
@@ -85,13 +85,14 @@ class Checker:
             except NotALogin:
                 yield Verdict(line, part, "ignored", {})
             except Rejected as error:
-                yield Verdict(line, part, "refused", _refused(error.reason, error.detail, value))
+                result = "unrecognised" if error.reason is Reason.UNRECOGNISED else "refused"
+                yield Verdict(line, part, result, _refused(error.reason, error.detail, value))
             else:
                 yield Verdict(line, part, "event", _fields(event))
 
 
 def report(verdicts: Iterator[Verdict], out: TextIO, as_json: bool) -> bool:
-    """Write one line for each verdict, then the sums; return whether nothing is refused."""
+    """Write one line for each verdict, then the sums; return whether nothing is refused or unrecognised."""
     sums: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     for verdict in verdicts:
@@ -100,11 +101,15 @@ def report(verdicts: Iterator[Verdict], out: TextIO, as_json: bool) -> bool:
             refused[verdict.fields["reason"]] += 1
         out.write((_as_json(verdict) if as_json else _as_text(verdict)) + "\n")
     reasons = ", ".join(f"{reason} {count}" for reason, count in refused.most_common())
-    total = f"{sums['event']} events, {sums['ignored']} ignored, {sums['refused']} refused"
+    total = f"{sums['event']} events, {sums['ignored']} ignored, {sums['unrecognised']} unrecognised, "
+    total += f"{sums['refused']} refused"
     print(f"{total} ({reasons})" if reasons else total, file=sys.stderr if as_json else out)
-    if sums["ignored"] and not sums["event"] and not refused:
+    known = not refused and not sums["unrecognised"]
+    if sums["unrecognised"]:
+        print("unrecognised is what --format knows neither as a login nor as none: is it right?", file=sys.stderr)
+    elif sums["ignored"] and not sums["event"] and not refused:
         print("not one login is among them: is this the right --format?", file=sys.stderr)
-    return not refused
+    return known
 
 
 def _as_json(verdict: Verdict) -> str:
@@ -115,8 +120,9 @@ def _as_json(verdict: Verdict) -> str:
 def _as_text(verdict: Verdict) -> str:
     place = str(verdict.line) if verdict.part is None else f"{verdict.line}.{verdict.part}"
     fields = verdict.fields
-    if verdict.result == "refused":
-        text = f"{fields['reason']}: {fields['detail']}" + (f" | {fields['text']}" if fields["text"] else "")
+    if verdict.result in ("refused", "unrecognised"):
+        reason = f"{fields['reason']}: " if verdict.result == "refused" else ""
+        text = f"{reason}{fields['detail']}" + (f" | {fields['text']}" if fields["text"] else "")
     else:
         shown = [name for name in fields if name not in ("event.original", "related.user", "related.ip")]
         text = "  ".join(f"{name}={fields[name]}" for name in shown)

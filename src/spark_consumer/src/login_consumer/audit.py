@@ -179,7 +179,7 @@ class _Auditor:
             each["doc_count"] for name, each in stored_events.items() if not self._is_too_old(name)
         )
         stored = Counter(newest(client, at_places(LETTER_PLACE, places), 0).reasons)
-            found.unrecognised_stored = stored.pop(Reason.UNRECOGNISED, 0)
+        found.unrecognised_stored = stored.pop(Reason.UNRECOGNISED, 0)
         found.dead_stored = stored.total()
         self._fault_unless(
             found.unrecognised_stored == found.unrecognised_kept,
