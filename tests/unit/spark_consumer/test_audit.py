@@ -5,8 +5,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from login_consumer.audit import Audit, as_text
+from login_consumer.audit import Audit, _Auditor, as_text
 from login_consumer.documents import WindowKey
+from login_consumer.settings import Settings
 from login_consumer.windows import Span, between, side_by_side, widened
 
 MINUTE = 60_000
@@ -63,3 +64,45 @@ def test_what_is_not_compared_is_told() -> None:
     text = "\n".join(as_text(found))
     assert "2 since 2026-02-01T00:00:00.100Z; older accounts are deleted" in text
     assert "0 events (3 of before 2025-01-01T00:00:00.000Z are not compared)" in text
+
+
+ACCOUNT = {"@timestamp": "2026-03-01T10:00:00.000Z", "sequence": 0, "topic_id": "T1", "ranges": [], "read": 5,
+           "skipped": 0, "indexed": 2, "duplicates": 1, "ignored": 1, "dead_by_reason": {"not_json": 1}}  # fmt: skip
+
+
+class Letters:
+    """A client whose only documents are letters."""
+
+    def __init__(self, **reasons: int) -> None:
+        self._reasons = reasons
+
+    def search(self, aggs: Any, **_: Any) -> dict[str, Any]:
+        found = [{"key": reason, "doc_count": count} for reason, count in self._reasons.items()]
+        return {"hits": {"hits": []}, "aggregations": {"reasons": {"buckets": found}} if "reasons" in aggs else {}}
+
+
+def faults(settings: Settings, letters: Letters, *accounts: dict[str, Any]) -> list[str]:
+    auditor = _Auditor(settings, None)
+    for account in accounts:
+        auditor._add(account)
+    found = auditor._found
+    # offsets and events are not what is looked at here
+    found.read, found.indexed = found.read - found.indexed, 0
+    found.offsets = found.read
+    auditor._check_sums()
+    auditor._check_stored(letters)  # type: ignore[arg-type]
+    return found.faults
+
+
+def test_accounts_of_before_an_update_had_nothing_unrecognised(settings: Settings) -> None:
+    new = ACCOUNT | {"read": 12, "unrecognised": 7, "unrecognised_kept": 4}
+    assert faults(settings, Letters(not_json=1), ACCOUNT) == []
+    assert faults(settings, Letters(not_json=2, unrecognised=4), ACCOUNT, new) == []
+
+
+def test_each_unrecognised_record_is_a_term_of_the_balance(settings: Settings) -> None:
+    new = ACCOUNT | {"read": 12, "unrecognised": 7, "unrecognised_kept": 4}
+    (lost,) = faults(settings, Letters(not_json=1, unrecognised=3), new)
+    assert lost == "the batches report 4 kept unrecognised records, 3 are stored"
+    (left_out,) = faults(settings, Letters(not_json=1, unrecognised=4), new | {"unrecognised": 6})
+    assert left_out == "10 records were read, but 9 became something"
