@@ -92,6 +92,15 @@ def test_nested_dotted_and_mixed_keys() -> None:
         ("user", None, {"user.id": None, "user.name": None, "related.user": None}),
         ("user", [], {"user.id": None, "user.name": None, "related.user": None}),
         ("source", None, SOURCE),
+        ("source", "", SOURCE),
+        ("source", [""], SOURCE),
+        ("source.port", "50000", {"source.port": 50000}),
+        ("source.port", "", {"source.port": None}),
+        ("client", "", {}),
+        ("client", {"ip": "192.0.2.1", "port": 9}, {}),
+        ("login", {"round_trip_ms": "12.5"}, {"login.round_trip_ms": 12.5}),
+        ("host", {"hostname": "web-2"}, {"host.name": "web-2"}),
+        ("host", {"hostname": "web-2", "name": "web-1"}, {}),
         ("source", {"ip": "2001:db8::5"}, SOURCE | {"source.address": "2001:db8::5", "source.ip": "2001:db8::5",
                                                     "related.ip": ["2001:db8::5"]}),
         ("source", {"ip": "no address"}, SOURCE | {"source.address": "no address"}),
@@ -180,6 +189,13 @@ def test_of_other_data_sets_the_category_decides() -> None:
         assert stored("ecs", LOGIN | {"event": event})["event.action"] == "anything"
 
 
+def test_a_client_stands_in_for_a_source() -> None:
+    found = stored("ecs", changed(LOGIN, "source", None) | {"client": {"ip": "192.0.2.1", "port": "9"}})
+    assert (found["source.ip"], found["source.port"]) == ("192.0.2.1", 9)
+    found = stored("ecs", changed(LOGIN, "source", None) | {"client.address": "pc.example"})
+    assert found["source.address"] == "pc.example"
+
+
 def test_the_id_of_the_process_that_wrote_the_line_is_not_the_users() -> None:
     for id_ in (0, "0"):
         assert stored("ecs", changed(LOGIN, "user", {"name": "alice", "id": id_}))["user.id"] == "alice"
@@ -198,7 +214,9 @@ def test_the_id_of_the_process_that_wrote_the_line_is_not_the_users() -> None:
         ("user.name", {"first": "root"}, Reason.FIELD_TYPE, "user.name is not a string"),
         ("user.id", 12345678901234567890123, Reason.FIELD_TYPE, "64 bits"),
         ("user.id", 1.5, Reason.FIELD_TYPE, "user.id is neither"),
-        ("source.port", "22", Reason.FIELD_TYPE, "source.port is not an integer"),
+        ("source.port", "ssh", Reason.FIELD_TYPE, "source.port is not an integer"),
+        ("source.port", "1" * 19, Reason.FIELD_TYPE, "source.port is not an integer"),
+        ("login", {"round_trip_ms": "NaN"}, Reason.FIELD_TYPE, "login.round_trip_ms is not a number"),
         ("source.ip", ["192.0.2.1", "192.0.2.2"], Reason.FIELD_TYPE, "source.ip holds 2 values"),
         ("login", {"mfa": 1}, Reason.FIELD_TYPE, "login.mfa"),
         ("login", {"round_trip_ms": True}, Reason.FIELD_TYPE, "login.round_trip_ms is not a number"),

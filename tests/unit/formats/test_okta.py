@@ -65,6 +65,18 @@ def test_a_login_is_stored_with_all_that_okta_tells() -> None:
         ("outcome.reason", "INVALID_CREDENTIALS", {"event.reason": "INVALID_CREDENTIALS"}),
         ("client.userAgent.browser", "UNKNOWN", {"user_agent.name": None}),
         ("client.userAgent.browser", "FIREFOX", {"user_agent.name": "Firefox"}),
+        ("client.userAgent.browser", "IE11", {"user_agent.name": "IE11"}),
+        ("client.userAgent.browser", "IE", {"user_agent.name": "IE"}),
+        ("client.userAgent.browser", "FIREFOX_MOBILE", {"user_agent.name": "Firefox Mobile"}),
+        ("client.userAgent.browser", "x" * 300, {"user_agent.name": "x" * 253 + "…"}),
+        (
+            "securityContext",
+            {"asNumber": 64500, "asOrg": "Example", "isp": "x", "isProxy": False},
+            {"source.as.number": 64500, "source.as.organization.name": "Example"},
+        ),
+        ("securityContext", {"asNumber": None, "asOrg": None}, {}),
+        ("securityContext", "", {}),
+        ("authenticationContext", "", {"login.session_id": None}),
         ("client.userAgent", None, {"user_agent.name": None, "user_agent.original": None, "user_agent.os.name": None}),
         ("client.device", "Unknown", {"user_agent.device.name": None}),
         (

@@ -171,14 +171,14 @@ def _flat(record: dict[str, Any], way: str = "") -> Iterator[tuple[str, Any]]:
             inner = _single(name, value)
             if type(inner) is dict:
                 yield from _flat(inner, f"{name}.")
-            elif inner is not None:
+            elif inner is not None and inner != "":
                 raise Rejected(Reason.FIELD_TYPE, f"{name} is not an object")
 
 
 def _read(name: str, value: Any) -> Any:
     single = _single(name, value)
     try:
-        return None if single is None else _TABLE[name](single)
+        return None if single is None or single == "" else _TABLE[name](single)
     except Unfit as error:
         raise Rejected(Reason.FIELD_TYPE, f"{name} {error}") from None
 

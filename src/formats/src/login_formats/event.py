@@ -15,6 +15,7 @@ MAX_ID_BYTES = 512  # Elasticsearch's limit for _id
 MAX_BROWSER_BYTES = 256  # part of the id of a metric document
 _MAX_IP_CHARACTERS = 64  # with a zone such as %eth0
 _BYTES_PER_CHARACTER = 4  # at most, in UTF-8
+_CUT = "…"
 OUTCOMES = ("success", "failure", "unknown")
 
 
@@ -96,9 +97,11 @@ def event(fields: Mapping[str, Any]) -> Event:
     outcome = present.setdefault("event.outcome", "unknown")
     if outcome not in OUTCOMES:
         raise Rejected(Reason.OUTCOME_UNKNOWN)
-    for name, limit in (("event.id", MAX_ID_BYTES), ("user.id", MAX_ID_BYTES), ("user_agent.name", MAX_BROWSER_BYTES)):
-        if name in present and longer(present[name], limit):
-            raise Rejected(Reason.FIELD_LENGTH, f"{name} is longer than {limit} bytes")
+    for name in ("event.id", "user.id"):
+        if name in present and longer(present[name], MAX_ID_BYTES):
+            raise Rejected(Reason.FIELD_LENGTH, f"{name} is longer than {MAX_ID_BYTES} bytes")
+    if "user_agent.name" in present:
+        present["user_agent.name"] = browser(present["user_agent.name"])
     _name_the_country(present)
     ip = next(filter(None, (ip_of(present[name]) for name in ("source.ip", "source.address") if name in present)), None)
     present.pop("source.ip", None)
@@ -134,6 +137,16 @@ def longer(text: str, limit: int) -> bool:
     """Return whether `text` has more than `limit` bytes in UTF-8."""
     # the first test spares nearly all texts the encoding
     return len(text) * _BYTES_PER_CHARACTER > limit and len(text.encode()) > limit
+
+
+def browser(name: str) -> str:
+    """Return a browser's name; one of more than MAX_BROWSER_BYTES is cut, with "…" for its end.
+
+    It is what a client says of itself: whoever logs in must not be able to have his login refused by it.
+    """
+    if not longer(name, MAX_BROWSER_BYTES):
+        return name
+    return name.encode(errors="replace")[: MAX_BROWSER_BYTES - len(_CUT.encode())].decode(errors="ignore") + _CUT
 
 
 def ip_of(address: str) -> str | None:

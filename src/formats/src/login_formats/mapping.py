@@ -4,11 +4,15 @@
 A table has one row a field: its ECS name, and where its value comes from.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from login_formats.reasons import Reason, Rejected
 from login_formats.times import epoch_ms
+
+_WHOLE = re.compile(r"-?[0-9]{1,18}").fullmatch
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?").fullmatch
 
 
 class Unfit(ValueError):
@@ -29,7 +33,7 @@ Table = Mapping[str, From | str | list[str] | bool]
 
 
 def mapped(record: Mapping[str, Any], table: Table) -> dict[str, Any]:
-    """Return the ECS fields of `record` by `table`; what is missing or null, at any level, is left out.
+    """Return the ECS fields of `record` by `table`; what is missing, null or an empty text, at any level, is left out.
 
     Raises Rejected, with the path, if a value is of another type than its reader takes.
     """
@@ -51,14 +55,15 @@ def mapped(record: Mapping[str, Any], table: Table) -> dict[str, Any]:
 
 
 def at(record: Mapping[str, Any], path: str) -> Any:
-    """Return the value at `path` in nested objects, None if it or anything on the way is missing or null.
+    """Return the value at `path` in nested objects, None if it is missing or null.
 
+    So it is if anything on the way is missing, null or an empty text.
     Raises Rejected if something on the way is no object.
     """
     value: Any = record
     walked = ""
     for key in path.split("."):
-        if value is None:
+        if value is None or value == "":
             return None
         if type(value) is not dict:
             raise Rejected(Reason.FIELD_TYPE, f"{walked} is not an object")
@@ -84,7 +89,9 @@ def identifier(value: Any) -> str:
 
 
 def whole(value: Any) -> int:
-    """Read an integer of 64 bits with a sign."""
+    """Read an integer of 64 bits with a sign, or one of up to 18 digits in a string, as Elasticsearch takes it."""
+    if type(value) is str and _WHOLE(value):
+        value = int(value)
     if type(value) is not int:
         raise Unfit("is not an integer")
     if not -(1 << 63) <= value < 1 << 63:
@@ -93,7 +100,9 @@ def whole(value: Any) -> int:
 
 
 def number(value: Any) -> float:
-    """Read an integer or a number with a fraction."""
+    """Read an integer or a number with a fraction, also in a string."""
+    if type(value) is str and _NUMBER(value):
+        value = float(value)
     if type(value) is not int and type(value) is not float:
         raise Unfit("is not a number")
     return value

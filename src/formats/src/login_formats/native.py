@@ -9,7 +9,7 @@ Only user_id and timestamp must be there; null is the same as absent; other keys
 from typing import Any
 
 from login_formats.countries import country_code
-from login_formats.event import MAX_BROWSER_BYTES, MAX_ID_BYTES, Event, Limits, ip_of, longer
+from login_formats.event import MAX_ID_BYTES, Event, Limits, browser, ip_of, longer
 from login_formats.reasons import Reason, Rejected
 from login_formats.strict_json import exact_integer, load_object
 from login_formats.times import epoch_ms
@@ -31,15 +31,13 @@ def parse(raw: bytes | None, arrival: int, limits: Limits) -> Event:
         raise Rejected(Reason.USER_ID_MISSING)
     if longer(user_id, MAX_ID_BYTES):
         raise Rejected(Reason.FIELD_LENGTH, f"user_id is longer than {MAX_ID_BYTES} bytes")
-    browser = _text(fields, "browser") or _text(fields, "browser_info")
-    if browser and longer(browser, MAX_BROWSER_BYTES):
-        raise Rejected(Reason.FIELD_LENGTH, f"browser is longer than {MAX_BROWSER_BYTES} bytes")
+    name = _text(fields, "browser") or _text(fields, "browser_info")
     address = _text(fields, "source_ip")
     return Event(
         _event_id(get("event_id")),
         user_id,
         timestamp,
-        browser,
+        name and browser(name),
         _country(_text(fields, "country")),
         _outcome(_text(fields, "outcome")),
         address,

@@ -9,7 +9,7 @@ from typing import Any
 
 from login_formats import known
 from login_formats.event import NotALogin
-from login_formats.mapping import From, Table, identifier, mapped, one_of, time, unless
+from login_formats.mapping import From, Table, identifier, mapped, one_of, time, unless, whole
 from login_formats.reasons import unrecognised
 from login_formats.strict_json import load_object
 from login_formats.wrapper import Arrival
@@ -33,6 +33,8 @@ _TABLE: Table = {
     "user.email": From("actor.alternateId", lambda value: value if "@" in str(value) else None),
     "user.full_name": From("actor.displayName", _known),
     "source.address": From("client.ipAddress", _known),
+    "source.as.number": From("securityContext.asNumber", whole),
+    "source.as.organization.name": From("securityContext.asOrg", _known),
     "source.geo.country_name": From("client.geographicalContext.country", _known),
     "source.geo.region_name": From("client.geographicalContext.state", _known),
     "source.geo.city_name": From("client.geographicalContext.city", _known),
@@ -44,10 +46,16 @@ _TABLE: Table = {
 }
 
 
+_SHORT = 2  # letters of an abbreviation
+
+
 def _browser(value: Any) -> str | None:
     # CHROME is the Chrome of every other source
-    known = _known(value)
-    return known.replace("_", " ").title() if known and known.isupper() else known
+    name = _known(value)
+    if not name or not name.isupper():
+        return name
+    # IE11 is no word
+    return " ".join(word.title() if word.isalpha() and len(word) > _SHORT else word for word in name.split("_"))
 
 
 def fields(raw: bytes | None, arrival: Arrival) -> dict[str, Any]:

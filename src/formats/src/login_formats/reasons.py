@@ -55,7 +55,7 @@ class Reason(StrEnum):
     COUNTRY_UNKNOWN = "country_unknown", "country is neither a two-letter code nor a known English name"
     OUTCOME_UNKNOWN = "outcome_unknown", "outcome is neither success nor failure"
     FIELD_TYPE = "field_type", "a field has another type than the format says"
-    FIELD_LENGTH = "field_length", "user_id or browser is longer than an index key may be"
+    FIELD_LENGTH = "field_length", "an id is longer than an index key may be"
     # the store
     REFUSED = "refused", "Elasticsearch refused the document; its own reason is in detail"
 
