@@ -103,6 +103,6 @@ def test_accounts_of_before_an_update_had_nothing_unrecognised(settings: Setting
 def test_each_unrecognised_record_is_a_term_of_the_balance(settings: Settings) -> None:
     new = ACCOUNT | {"read": 12, "unrecognised": 7, "unrecognised_kept": 4}
     (lost,) = faults(settings, Letters(not_json=1, unrecognised=3), new)
-    assert lost == "the batches report 4 kept unrecognised records, 3 are stored"
+    assert lost == "the batches report 4 dead letters unrecognised, 3 are stored"
     (left_out,) = faults(settings, Letters(not_json=1, unrecognised=4), new | {"unrecognised": 6})
     assert left_out == "10 records were read, but 9 became something"

@@ -31,6 +31,7 @@ class Flowing:
         faults = [f"the batches report {self.events} events, {self.events - self.lost} are stored"] if self.lost else []
         return {
             **dict.fromkeys(("duplicates", "ignored", "skipped", "too_old", "dead_stored", "windows"), 0),
+            **dict.fromkeys(("unrecognised", "unrecognised_kept", "unrecognised_stored"), 0),
             **dict.fromkeys(("offsets", "read", "indexed"), self.events),
             "events_stored": self.events - self.lost,
             "dead": {},

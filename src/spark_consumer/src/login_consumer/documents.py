@@ -239,10 +239,7 @@ def _agent(browser: str | None, original: str | None) -> str:
 def dead_letter(
     rejected: Rejected, raw: bytes | None, origin: Origin, ingested: int, headers: Headers = (), id_: str = ""
 ) -> Document:
-    """Return the dead letter of a record: its bytes in base64, why it is dead and where it stands.
-
-    Its id is the record's place, unless another is given.
-    """
+    """Return the dead letter of a record, whose place is its id if there is no other: its bytes, and why it is dead."""
     fields = letter_fields(rejected, origin, ingested)
     if raw is not None:
         fields |= {"raw": base64.b64encode(raw).decode(), "size": len(raw)}
