@@ -194,6 +194,7 @@ RULES: Rules = {
             (kept(letters=73, hours=169), ["at least 74 here"]),
             (kept(pipeline=0), [f"{NAME}: pipeline_retention_days is 0", "None may be 0"]),
             (kept(progress=0), ["spark_consumer_progress_days 0"]),
+            (Host({"pipeline_witness_days": 0}), ["pipeline_witness_days 0"]),
         ],
         [Host(), kept(letters=73), kept(pipeline=1, progress=1, letters=33, hours=1)],
     ),
