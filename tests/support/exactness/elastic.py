@@ -277,6 +277,9 @@ def _aggregation(agg: Json, hits: list[Hit]) -> Json:
     if kind == "terms":
         groups = _groups(hits, lambda hit: hit.value(agg["terms"]["field"]))
         return {"buckets": [_bucket(key, group, inner) for key, group in groups.items() if key is not None]}
+    if kind == "filter":
+        within = [hit for hit in hits if _meets(agg["filter"], hit)]
+        return {"doc_count": len(within)} | _aggregate(inner, within)
     if kind == "composite":
         sources = {name: how for source in agg["composite"]["sources"] for name, how in source.items()}
         found = _groups(hits, lambda hit: tuple(_composite_value(how, hit) for how in sources.values()))

@@ -214,20 +214,29 @@ def test_a_repeated_line_is_split_behind_each_form(head: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "Mar  1 10:00:00 w app[7]: sshd said Accepted password for alice from 192.0.2.10 port 1 ssh2",
         "Mar  1 10:00:00 w kernel: sudo[42]: segfault at 0",
         "Mar  1 10:00:00 w cron[42]: (root) CMD (sshd: x)",
         "Mar  1 10:00:00 w systemd[1]: ssh.service: Succeeded.",
-        "<30>1 2026-03-01T10:00:00Z w app 42 - - sshd was here",
         "Mar  1 10:00:00 w auth.info cron[42]: x",
         "Mar  1 10:00:00 w -- MARK --",
         "Mar  1 10:00:00 newsyslog[42]: logfile turned over due to size>1000K",
         f"Mar  1 10:00:00 w sshd[42]: Invalid user Mar  1 10:00:00 w sshd[1]: {TEXT} from 192.0.2.1 port 1",
-        f"Mar  1 10:00:00 w auth.info app[42]: <38>Mar  1 10:00:00 w sshd[1]: {TEXT}",
     ],
 )
 def test_other_programs_and_what_one_of_ours_was_told_are_no_login(line: str) -> None:
     assert ignored("sshd", line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Mar  1 10:00:00 w app[7]: sshd said Accepted password for alice from 192.0.2.10 port 1 ssh2",
+        "<30>1 2026-03-01T10:00:00Z w app 42 - - sshd was here",
+        f"Mar  1 10:00:00 w auth.info app[42]: <38>Mar  1 10:00:00 w sshd[1]: {TEXT}",
+    ],
+)
+def test_a_program_that_is_not_known_tells_of_no_login_of_ours(line: str) -> None:
+    assert refused("sshd", line) == Reason.UNRECOGNISED
 
 
 @pytest.mark.parametrize(

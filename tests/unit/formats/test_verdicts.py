@@ -51,9 +51,9 @@ def test_no_object_of_made_up_keys_is_taken_for_no_login(format_: str) -> None:
         "sudo[42]: alice became root",
         "su[42]: root granted to alice",
         "login[42]: WELCOME alice",
-        "dropbear[42]: Password auth succeeded for 'alice' from 192.0.2.10:1",
+        "dropbear[42]: Welcome alice",
+        "tinysshd[42]: Password auth succeeded for 'alice' from 192.0.2.10:1",
         "gdm-password[42]: alice logged in",
-        "sshd2[42]: Accepted password for alice from 192.0.2.10 port 1 ssh2",
         "a text without a program",
     ],
 )
@@ -89,7 +89,7 @@ def test_a_verdict_says_what_there_is_instead() -> None:
             read(line.encode(), Arrival(ARRIVAL, Wrapper(zone=ZoneInfo("UTC"))), LIMITS, format_)
         return caught.value.detail
 
-    assert detail("sshd", f"{LOG} dropbear[42]: Password auth succeeded") == "program dropbear"
+    assert detail("sshd", f"{LOG} tinysshd[42]: Password auth succeeded") == "program tinysshd"
     assert detail("sshd", f"{LOG} sshd[42]: Hello") == "line of sshd"
     assert detail("okta", '{"eventType":"user.session.begin"}') == "eventType user.session.begin"
     assert detail("okta", "{}") == "eventType is missing"

@@ -158,7 +158,7 @@ ECS_KINDS = ("alert", "asset", "enrichment", "metric", "pipeline_error", "signal
 
 PROGRAMS = _words(
     "(systemd) CRON anacron atd audit auditd chage chfn chpasswd chsh cron crond dbus dbus-daemon "
-    "gnome-keyring-daemon gpasswd groupadd groupdel groupmod kernel newusers passwd polkitd "
+    "gnome-keyring-daemon gpasswd groupadd groupdel groupmod kernel newsyslog newusers passwd polkitd "
     "polkitd-authority-agent realmd rsyslogd runuser sddm-helper sssd sssd_be sssd_nss syslog-ng syslogd systemd "
     "systemd-homed systemd-logind systemd-machined systemd-user unix_chkpwd useradd userdel usermod"
 )
@@ -235,20 +235,22 @@ _LINES: Mapping[str, tuple[str, ...]] = {
         "error ",
         "unable to ",
     ),
-    "su": ("[+-] ",),
+    "su": ("[+-] ", "failed to open the session"),
     "login": ("TOO MANY LOGIN TRIES ", "DIALUP AT ", "REPEATED LOGIN FAILURES ", "FATAL: ", "session timed out"),
 }
 """By program, how a line begins that tells of no attempt, or of one that another line tells of."""
 _BEGINS: Mapping[str, Callable[[str], object]] = {
     program: re.compile("|".join((*_PAM, *lines)), re.DOTALL).match for program, lines in _LINES.items()
 }
+# of syslogd itself; a host may stand before it
+_MARK = re.compile(r"(?:\S+ )?-- MARK --").fullmatch
 _PAM_BEGINS = re.compile("|".join(_PAM)).match
 
 
 def auth_line(program: str | None, text: str) -> bool:
     """Return whether this line of this program of auth.log is known to be no login."""
     if program is None:
-        return text.startswith("-- MARK --")
+        return _MARK(text) is not None
     if program in PROGRAMS or program.endswith("(pam_unix)"):
         return True
     known = _BEGINS.get("sshd" if program.startswith("sshd-") else program, _PAM_BEGINS)
