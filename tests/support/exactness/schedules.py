@@ -7,9 +7,12 @@ import logging
 import random
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
+
+from login_consumer.checkpoint import CheckpointError
 
 from exactness import truth
 from exactness.elastic import Crash, Fault
@@ -19,15 +22,16 @@ _LOSES_NOTHING = {
     "lost": 3,
     "of a backup": 3,
     "newest plan empty": 2,
-    "newest plan gone": 3,
+    "newest plan gone": 4,
     "newest note gone": 2,
     "plans and notes removed": 1,
     "rebuild": 2,
     "other windows": 1,
+    "rebuild killed": 2,
     "another retention": 3,
     "partition added": 2,
 }
-_KAFKA_LOSES = {"begin deleted": 3, "topic made anew": 1, "end lost": 2, "end lost and refilled": 3}
+_KAFKA_LOSES = {"begin deleted": 3, "topic made anew": 1, "end lost": 3, "end lost and refilled": 3}
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Step:
     """The chance of a fault at each request, and of a kill at each commit."""
     accident: str = ""
     amid: str = ""
-    """An accident of Kafka while the consumer waits for a service."""
+    """An accident of Kafka while the consumer waits for Elasticsearch, if it does."""
 
 
 Schedule = tuple[Step, ...]
@@ -52,12 +56,12 @@ def made(seed: int) -> Schedule:
     """Return the schedule of a seed."""
     rng = random.Random(seed)
     faults = rng.choice([0.0, 0.02, 0.05, 0.15])
-    accidents = _LOSES_NOTHING | (_KAFKA_LOSES if rng.random() < 0.4 else {})
+    accidents = _LOSES_NOTHING | (_KAFKA_LOSES if rng.random() < 0.5 else {})
     names, weights = list(accidents), list(accidents.values())
     steps = []
     for _ in range(rng.randrange(2, 7)):
         accident = rng.choices(names, weights)[0] if rng.random() < 0.6 else ""
-        amid = rng.choice(list(_KAFKA_LOSES)) if faults and accidents != _LOSES_NOTHING and rng.random() < 0.2 else ""
+        amid = rng.choice(list(_KAFKA_LOSES)) if accidents != _LOSES_NOTHING and rng.random() < 0.3 else ""
         size = (rng.randrange(10), rng.randrange(1, 5), rng.randrange(1, 7))
         steps.append(Step(rng.randrange(1 << 30), *size, faults, accident, amid))
     return tuple(steps)
@@ -83,6 +87,27 @@ def _play(schedule: Schedule, partitions: int) -> list[str]:
         return player.settle()
 
 
+class _Outage:
+    """Single faults, and an Elasticsearch that is away from some request on until the consumer waits for it."""
+
+    def __init__(self, step: Step, rng: random.Random, accident: Callable[[str, random.Random], None]) -> None:
+        self._step, self._rng, self._accident = step, rng, accident
+        self._left = rng.randrange(30) if step.amid else -1
+
+    def fault(self, _: str) -> Fault | None:
+        """Return what happens to the next request."""
+        self._left -= self._left > 0
+        if self._left == 0:
+            return self._rng.choice([Fault.LOST, Fault.UNANSWERED, Fault.HALF_UNANSWERED])
+        return self._rng.choice(list(Fault)) if self._rng.random() < self._step.faults else None
+
+    def passes(self) -> None:
+        """Let it come back, and have Kafka changed by then."""
+        if self._left == 0:
+            self._left = -1
+            self._accident(self._step.amid, self._rng)
+
+
 class _Player:
     def __init__(self, world: World, marks: bool) -> None:
         self._world, self._marks = world, marks
@@ -92,10 +117,9 @@ class _Player:
         world, rng = self._world, random.Random(step.seed)
         self._send(rng, step.records)
         if step.batches:
-            world.elastic.fault = lambda _: rng.choice(list(Fault)) if rng.random() < step.faults else None
+            outage = _Outage(step, rng, self._accident)
+            world.elastic.fault, world.while_waiting = outage.fault, outage.passes
             world.commit_fails = lambda: rng.random() < step.faults
-            amid = [step.amid] if step.amid else []
-            world.while_waiting = lambda: self._accident(amid.pop(), rng) if amid else None
             self._consume(step.batches, step.most, rng)
             world.while_waiting = lambda: None
         world.calm()
@@ -136,6 +160,10 @@ class _Player:
                 world.send(rng.choice([b"junk", b"", None, b"{}"]), partition)
             elif kind < 0.16 and self._marks:
                 world.send(None, partition, is_mark=True)
+            elif kind < 0.19:
+                # what the consumer would make for one of the next records
+                end = len(world.log.partitions[partition])
+                world.event(f"{world.log.topic.id}-{partition}-{end + rng.randint(1, 3)}", NOW, partition)
             else:
                 name = rng.randrange(40)
                 at = NOW - name % 3 * 31 * DAY - rng.randrange(2) * 60_000 * (kind < 0.4)
@@ -161,6 +189,13 @@ class _Player:
                     shutil.rmtree(home / folder, ignore_errors=True)
             case "rebuild":
                 self._rebuild()
+            case "rebuild killed":
+                world.options["metrics"] = {"window_seconds": rng.choice([60, 300])}
+                world.elastic.fault = lambda _: Fault.KILLED_AFTER if rng.random() < 0.2 else None
+                with suppress(Crash, CheckpointError):
+                    self._world.rebuild()
+                world.calm()
+                world.options["metrics"] = {"window_seconds": rng.choice([60, 300])}
             case "other windows":
                 world.options["metrics"] = {"window_seconds": rng.choice([60, 300])}
             case "another retention":
@@ -178,7 +213,7 @@ class _Player:
                 world.clock.sleep(1)
                 if "refilled" in name:
                     # Not with junk: in the place of an event it is taken for the same record, which reads otherwise now
-                    self._send(rng, 30, worst=0.16)
+                    self._send(rng, 30, worst=0.19)
 
     def _lose_file(self, name: str) -> None:
         folder = self._world.checkpoint / ("commits" if "note" in name else "offsets")

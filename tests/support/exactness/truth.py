@@ -1,7 +1,9 @@
 """What has to hold when all is read, from what Kafka was sent and what Elasticsearch holds, and nothing else."""
 
+import base64
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from exactness.world import Log, World
@@ -13,7 +15,12 @@ def faults(world: World) -> list[str]:
     """Return what does not hold of: each record has one fate, no event is stored twice, windows count their events."""
     events = world.elastic.documents("login-events")
     letters = world.elastic.documents("login-dead-letters")
-    return [*_fates(world.log, events, letters), *_doubles(events), *_windows(world, events)]
+    return [
+        *_fates(world.log, events, letters),
+        *_inventions(world, events, letters),
+        *_doubles(events),
+        *_windows(world, events),
+    ]
 
 
 def _fates(log: Log, events: list[Json], letters: list[Json]) -> list[str]:
@@ -37,6 +44,19 @@ def _fates(log: Log, events: list[Json], letters: list[Json]) -> list[str]:
             elif sent["event_id"] is None or (sent["event_id"], sent["timestamp"]) not in identities:
                 found.append(f"{place} is nowhere")
     return found
+
+
+def _inventions(world: World, events: list[Json], letters: list[Json]) -> Iterator[str]:
+    """Yield what is stored of a place where no such record ever was."""
+    for event in events:
+        place = _place(event["login"]["kafka"])
+        told = [sent for sent in map(_event, world.sent.get(place, ())) if sent is not None]
+        if (event["user"]["id"], event["@timestamp"]) not in [(each["user_id"], each["timestamp"]) for each in told]:
+            yield f"{place} has an event that never was there"
+    for letter in letters:
+        raw = base64.b64decode(letter["raw"]) if "raw" in letter else None
+        if raw not in world.sent.get(_place(letter), ()):
+            yield f"{_place(letter)} has a dead letter that never was there"
 
 
 def _doubles(events: list[Json]) -> list[str]:

@@ -129,15 +129,15 @@ class World:
         self.home = Path(tempfile.mkdtemp(prefix="exactness-", dir=_MEMORY if _MEMORY.is_dir() else None))
         self.elastic, self.clock = Elastic(), Clock()
         self.log = Log("TopicOne", partitions)
+        self.sent: dict[tuple[str, int, int], list[bytes | None]] = {}
+        """The values that ever stood at a place, also those that Kafka has lost."""
         self.options: dict[str, Any] = options
         self.waits = 3
-        self.between_tries: Callable[[int], None] = lambda _: None
-        """Called with the number of each evaluation of a batch, before its records are read."""
         self.while_waiting: Callable[[], None] = lambda: None
         """Called when the consumer waits for a service, or before it begins its query again."""
         self.commit_fails: Callable[[], bool] = lambda: False
         """Whether the consumer is killed between the end of a batch and Spark's note of it."""
-        self.evaluations = 0
+        self.evaluations = self.asked_kafka = 0
         self._stack = ExitStack()
         self._settings: tuple[str, Settings] | None = None
 
@@ -160,6 +160,7 @@ class World:
         shutil.rmtree(self.home)
 
     def _topic_state(self, _: Any, asked: dict[int, int] | None = None) -> TopicState:
+        self.asked_kafka += 1
         return self.log.state(asked or {})
 
     @property
@@ -185,7 +186,9 @@ class World:
     def send(self, value: bytes | None, partition: int = 0, is_mark: bool = False) -> None:
         """Append a record as it is."""
         self.clock.sleep(0.05)
-        self.log.partitions[partition].append(Record(value, round(self.clock.time() * 1000), is_mark))
+        records = self.log.partitions[partition]
+        self.sent.setdefault((self.log.topic.id, partition, len(records)), []).append(value)
+        records.append(Record(value, round(self.clock.time() * 1000), is_mark))
 
     def event(self, id_: str | None, at: int = NOW, partition: int = 0, **fields: Any) -> None:
         """Append a valid event of the native format."""
@@ -228,10 +231,6 @@ class World:
             return fault if what == kind and left == 0 else None
 
         self.elastic.fault = struck
-
-    def strike_all(self, kind: str, fault: Fault, unless: Callable[[], bool]) -> None:
-        """Let all requests of a kind meet a fault as long as `unless` is not so."""
-        self.elastic.fault = lambda what: fault if what == kind and not unless() else None
 
     def calm(self) -> None:
         """Let nothing fail from now on."""
@@ -318,7 +317,6 @@ class _Frame:
 
     def collect(self) -> list[Any]:
         self._world.evaluations += 1
-        self._world.between_tries(self._world.evaluations)
         tasks = [
             (p, first, min(first + _TASK_RECORDS, end))
             for p, end in self._ends.items()

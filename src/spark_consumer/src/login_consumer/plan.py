@@ -32,8 +32,8 @@ class TopicState:
     found: Marks = field(default_factory=dict)
 
     def others(self, marks: Marks) -> Marks:
-        """Return those of `marks`, of this topic, where Kafka now holds another record."""
-        return {p: mark for p, mark in marks.items() if self.found.get(p, mark) != mark}
+        """Return those of `marks`, of this topic, where Kafka now holds another record, or none and no later ones."""
+        return {p: m for p, m in marks.items() if m.offset >= self.ends.get(p, 0) or self.found.get(p, m) != m}
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _told_lost(lost: Ranges) -> str:
 def _told_ahead(ahead: Ranges, others: Marks, topic: str) -> str:
     each = [f"partition {p} was read up to offset {r.next} and now ends at {r.first}" for p, r in sorted(ahead.items())]
     each += [
-        f"partition {p} now has another record at offset {mark.offset} than the one appended at {iso(mark.appended)}"
+        f"partition {p} does not hold the record any more that became offset {mark.offset} at {iso(mark.appended)}"
         for p, mark in sorted(others.items())
     ]
     return (
