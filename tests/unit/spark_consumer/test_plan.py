@@ -24,8 +24,8 @@ def progress(settings: Settings, **changes: Any) -> Progress:
 
 def checkpoint(settings: Settings, **changes: Any) -> Checkpoint:
     """Batch 7 is done."""
-    fields = {"planned": 7, "committed": 7, "next": {0: 40, 1: 20}, "lineage": "L", "topic_id": "T1"}
-    return Checkpoint(**fields | {"shape": shape_of(settings), "follows": "K-3"} | changes)
+    fields = {"planned": 7, "committed": 7, "next": {0: 40, 1: 20}, "ends": {0: 40, 1: 20}, "lineage": "L"}
+    return Checkpoint(**fields | {"topic_id": "T1", "shape": shape_of(settings), "follows": "K-3"} | changes)
 
 
 def permitting(settings: Settings) -> Settings:
@@ -37,17 +37,19 @@ def test_a_first_start(settings: Settings) -> None:
 
 
 def test_the_checkpoint_goes_on(settings: Settings) -> None:
-    assert decide(settings, checkpoint(settings), progress(settings), KAFKA) == Plan({0: 40, 1: 20}, False, 31)
+    assert decide(settings, checkpoint(settings), progress(settings), KAFKA) == Plan(
+        {0: 40, 1: 20}, False, 31, ends={0: 40, 1: 20}
+    )
 
 
 def test_a_batch_whose_account_is_written_keeps_its_sequence(settings: Settings) -> None:
     stored = checkpoint(settings, committed=6, next={0: 30, 1: 20})
-    assert decide(settings, stored, progress(settings), KAFKA) == Plan({0: 30, 1: 20}, False, 30)
+    assert decide(settings, stored, progress(settings), KAFKA) == Plan({0: 30, 1: 20}, False, 30, ends={0: 40, 1: 20})
 
 
 def test_a_batch_without_its_account_gets_the_next_sequence(settings: Settings) -> None:
     stored = checkpoint(settings, planned=8)
-    assert decide(settings, stored, progress(settings), KAFKA) == Plan({0: 40, 1: 20}, False, 31)
+    assert decide(settings, stored, progress(settings), KAFKA) == Plan({0: 40, 1: 20}, False, 31, ends={0: 40, 1: 20})
 
 
 def test_a_new_partition_begins_at_its_beginning(settings: Settings) -> None:
@@ -72,18 +74,18 @@ def test_a_checkpoint_that_does_not_fit_is_left_for_the_last_account(
     assert why in plan.aside
 
 
-@pytest.mark.parametrize(("merged", "fresh"), [(-1, False), (7, False), (8, True)])
-def test_a_batch_number_that_windows_have_taken_in_is_not_given_to_other_records(
-    settings: Settings, merged: int, fresh: bool
+@pytest.mark.parametrize(("written", "fresh"), [({}, False), ({0: 40}, False), ({0: 41}, True), ({2: 1}, True)])
+def test_the_number_of_a_batch_that_was_tried_is_not_given_to_other_records(
+    settings: Settings, written: dict[int, int], fresh: bool
 ) -> None:
-    plan = decide(settings, checkpoint(settings), progress(settings), KAFKA, merged)
+    plan = decide(settings, checkpoint(settings), progress(settings), KAFKA, written)
     assert (plan.start, plan.fresh, plan.sequence) == ({0: 40, 1: 20}, fresh, 31)
-    assert ("windows have taken in batch 8" in plan.aside) == fresh
+    assert ("records behind that were written" in plan.aside) == fresh
 
 
 def test_a_lineage_that_has_just_begun_is_not_an_old_one(settings: Settings) -> None:
     stored = checkpoint(settings, planned=0, committed=None, lineage="M", follows="L-7")
-    assert decide(settings, stored, progress(settings), KAFKA) == Plan({0: 40, 1: 20}, False, 31)
+    assert decide(settings, stored, progress(settings), KAFKA) == Plan({0: 40, 1: 20}, False, 31, ends={0: 40, 1: 20})
 
 
 LOST = TopicState(KAFKA.topic, {0: 90, 1: 0}, KAFKA.ends)

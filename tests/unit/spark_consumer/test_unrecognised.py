@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from login_common.elastic import Unavailable
+from login_consumer.answers import CREATED, Item
 from login_consumer.counts import Counts
 from login_consumer.documents import Document, Origin, Topic
-from login_consumer.answers import CREATED, Item
 from login_consumer.unrecognised import PER_MINUTE, Unrecognised, keep
 from login_formats.reasons import unrecognised
 

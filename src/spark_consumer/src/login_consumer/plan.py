@@ -52,6 +52,8 @@ class Plan:
     loss: str = ""
     lost: Ranges = field(default_factory=dict)
     deleted: Position | None = None
+    ends: Offsets = field(default_factory=dict)
+    """Where a batch ends that is planned already."""
     marks: Marks = field(default_factory=dict)
     """The last record that was read of each partition, as far as it is known."""
 
@@ -61,15 +63,19 @@ class Plan:
 
 
 def decide(
-    settings: Settings, checkpoint: Checkpoint, progress: Progress | None, kafka: TopicState, merged: int = -1
+    settings: Settings,
+    checkpoint: Checkpoint,
+    progress: Progress | None,
+    kafka: TopicState,
+    written: Offsets | None = None,
 ) -> Plan:
     """Return how to go on. Raises CheckpointError if an operator has to decide; the text says what and how.
 
-    `merged` is the highest batch of the checkpoint's lineage that windows have taken in, -1 if there is none.
+    `written` is by partition the end of what is stored of the topic at or behind `begin_of` all three of them.
     """
     sequence = progress.sequence + 1 if progress else 0
     valid = checkpoint.planned is not None and not checkpoint.fault
-    aside = _unusable(checkpoint, progress, kafka, merged)
+    aside = _unusable(checkpoint, progress, kafka, written or {})
     if valid and not aside:
         refuse_other_shape(checkpoint.shape, shape_of(settings))
         topic_id, start, fresh = checkpoint.topic_id, checkpoint.next, False
@@ -97,10 +103,17 @@ def decide(
         return replace(_after_loss(settings, sequence, _told_lost(lost), inside, lost), marks=marks)
     if not fresh and progress and progress.lineage == checkpoint.lineage and checkpoint.committed != checkpoint.planned:
         sequence -= progress.batch == checkpoint.planned  # its document is there already and is written once more
-    return Plan(start, fresh, sequence, aside, marks=marks)
+    return Plan(start, fresh, sequence, aside, ends={} if fresh else checkpoint.ends, marks=marks)
 
 
-def _unusable(checkpoint: Checkpoint, progress: Progress | None, kafka: TopicState, merged: int) -> str:
+def begin_of(checkpoint: Checkpoint, progress: Progress | None, kafka: TopicState) -> Offsets:
+    """Return the lowest offsets where the consumer may go on in the topic as it is now."""
+    known = [checkpoint.next] if checkpoint.topic_id == kafka.topic.id else []
+    known += [progress.offsets] if progress and progress.topic_id == kafka.topic.id else []
+    return {p: min(offsets.get(p, 0) for offsets in known) for p in kafka.first} if known else {}
+
+
+def _unusable(checkpoint: Checkpoint, progress: Progress | None, kafka: TopicState, written: Offsets) -> str:
     """Return why the consumer has to go on after the last progress document instead of the checkpoint, or nothing."""
     if checkpoint.planned is None:
         return ""
@@ -113,9 +126,11 @@ def _unusable(checkpoint: Checkpoint, progress: Progress | None, kafka: TopicSta
         return "" if just_begun else f"batches of another checkpoint were written since, up to {progress.id}"
     if progress.batch > checkpoint.planned:
         return f"it is an older copy: it ends at batch {checkpoint.planned}, but batch {progress.batch} was written"
-    if merged > checkpoint.planned:
-        # Spark would give that number to other records, and the windows would ignore them
-        return f"it is an older copy: it ends at batch {checkpoint.planned}, but windows have taken in batch {merged}"
+    if progress.batch == checkpoint.planned and checkpoint.ends | progress.offsets != checkpoint.ends:
+        return f"it is an older copy: its batch {checkpoint.planned} is another one than was written"
+    if kafka.topic.id == checkpoint.topic_id and any(end > checkpoint.ends.get(p, 0) for p, end in written.items()):
+        # Spark would give the number of that batch to other records, and windows that have it would ignore them
+        return f"it is an older copy: it ends at batch {checkpoint.planned}, but records behind that were written"
     if checkpoint.committed is not None and progress.batch < checkpoint.committed:
         return (
             f"Elasticsearch holds older data than it: batch {checkpoint.committed} was written, "

@@ -24,13 +24,13 @@ from login_consumer.kafka_side import diagnose, is_outage, lasting_cause, topic_
 from login_consumer.metrics import Tally
 from login_consumer.outage import Outage
 from login_consumer.oversized import worker_columns
-from login_consumer.plan import Plan, TopicState, decide, moved, refuse_unheld
+from login_consumer.plan import Plan, TopicState, begin_of, decide, moved, refuse_unheld
 from login_consumer.progress import Batch, Marks, last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.spark import kafka_options, session
 from login_consumer.watchdog import SILENCE_S, Stall, alive, expect
-from login_consumer.windows import Position, ends_behind, last_merged
+from login_consumer.windows import Position, ends_behind
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -114,7 +114,7 @@ class _Consumer:
         while True:
             writer, plan, topic = self._plan()
             # much may have happened in Kafka while Elasticsearch was waited for
-            ranges = {p: OffsetRange(offset, offset) for p, offset in plan.start.items()}
+            ranges = {p: OffsetRange(offset, max(offset, plan.ends.get(p, 0))) for p, offset in plan.start.items()}
             before = Batch("", -1, plan.sequence, topic, ranges, {}, marks=plan.marks)
             why = moved(before, self._until_told("Kafka", lambda before=before: self._topic_state(before.marks)))  # type: ignore[misc]
             if not why:
@@ -128,9 +128,9 @@ class _Consumer:
         progress = self._until_told("Elasticsearch", lambda: sink.ask(lambda client: last_progress(client, topic)))
         kafka = self._until_told("Kafka", lambda: self._topic_state(progress.marks if progress else {}))
         stored = checkpoint.read(directory, topic)
-        merged = self._until_told("Elasticsearch", lambda: last_merged(sink, stored.lineage)) if stored.lineage else -1
-        plan = decide(self._settings, stored, progress, kafka, merged)
-        written = self._until_told("Elasticsearch", lambda: ends_behind(sink, Position(kafka.topic.id, plan.start)))
+        behind = Position(kafka.topic.id, begin_of(stored, progress, kafka))
+        written = self._until_told("Elasticsearch", lambda: ends_behind(sink, behind))
+        plan = decide(self._settings, stored, progress, kafka, written)
         refuse_unheld(written, kafka)
         lineage = stored.lineage
         if plan.fresh:

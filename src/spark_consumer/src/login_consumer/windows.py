@@ -97,15 +97,6 @@ def refresh(sink: Sink, *families: str) -> None:
     sink.ask(lambda client: client.indices.refresh(index=indices, allow_no_indices=True))
 
 
-def last_merged(sink: Sink, lineage: str) -> int:
-    """Return the highest batch of the lineage that windows have taken in, -1 if there is none. Raises Unavailable."""
-    refresh(sink, METRICS)
-    query, last = {"term": {"lineage": lineage}}, {"last": {"max": {"field": "last_batch"}}}
-    answer = sink.ask(lambda client: client.search(index=f"{METRICS}-*", query=query, size=0, aggs=last))
-    found = answer.get("aggregations", {}).get("last", {}).get("value")  # none without an index
-    return -1 if found is None else int(found)
-
-
 def between(field: str, span: Span | None) -> list[Query]:
     """Return the query for times in `span`, none for all times."""
     if span is None:

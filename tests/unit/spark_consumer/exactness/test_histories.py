@@ -386,6 +386,27 @@ def test_other_records_stand_in_the_place_of_an_open_batch(world: World) -> None
     settle(world)
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_batch_is_planned_twice_and_the_first_plan_comes_back(world: World, recorded: bool) -> None:
+    """A power cut takes the plan, Spark makes another one of that number, and a backup of the host has the first."""
+    events(world, "ab")
+    world.consume()
+    events(world, "cde")
+    world.strike("bulk", 1, Fault.KILLED_AFTER)
+    assert world.consume(1, 2) == "killed"
+    kept = world.home / "kept"
+    shutil.copytree(world.checkpoint, kept)
+    (world.checkpoint / "offsets/1").unlink()
+    if recorded:
+        world.calm()
+        assert world.consume() == "idle"
+    else:
+        killed_before_the_record(world)
+    world.lose_checkpoint()
+    shutil.copytree(kept, world.checkpoint)
+    settle(world)
+
+
 def test_the_checkpoint_of_a_topic_that_was_deleted_comes_back(world: World) -> None:
     """As from a backup of the host: the batch records of the new topic know better."""
     events(world, "ab")
