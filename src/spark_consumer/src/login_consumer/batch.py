@@ -123,7 +123,7 @@ class BatchWriter:
                 if delay:  # much may have happened meanwhile; a query that just begins was looked after by its start
                     self._check(this)
                     refresh(self._sink, EVENTS, DEAD_LETTERS)
-                    self._written |= {p: each.next for p, each in this.ranges.items()}
+                    self._written |= {p: max(each.next, self._written.get(p, 0)) for p, each in this.ranges.items()}
                 self._write(frame, this)
             except (Unavailable, HopFailed, SettingsError) as error:
                 delay = outage.next_delay(str(error))
