@@ -22,7 +22,7 @@ _LOSES_NOTHING = {
     "lost": 3,
     "of a backup": 3,
     "newest plan empty": 2,
-    "newest plan gone": 4,
+    "newest plan gone": 8,
     "newest note gone": 2,
     "plans and notes removed": 1,
     "rebuild": 2,
@@ -209,11 +209,32 @@ class _Player:
                 self._make_anew()
                 self._send(rng, rng.randrange(20))
             case "end lost" | "end lost and refilled":
-                del log.partitions[partition][rng.randint(log.first[partition], len(log.partitions[partition])) :]
+                del log.partitions[partition][rng.choice(self._noticed(partition)) :]
                 world.clock.sleep(1)
                 if "refilled" in name:
-                    # Not with junk: in the place of an event it is taken for the same record, which reads otherwise now
-                    self._send(rng, 30, worst=0.19)
+                    for number in range(30):
+                        # Not junk: in the place of an event it is taken for the same record, which reads otherwise now
+                        world.event(None, NOW - rng.randrange(1 << 20) * 30 - number, number % len(log.partitions))
+
+    def _noticed(self, partition: int) -> list[int]:
+        """Return where the partition may end if it loses its end, so that it can be noticed.
+
+        That is where the first record lost is in a batch record, or has an event or a dead letter, or was not read yet.
+        """
+        log, elastic = self._world.log, self._world.elastic
+        places = [event["login"]["kafka"] for event in elastic.documents("login-events")]
+        places += elastic.documents("login-dead-letters")
+        stored = {
+            each["offset"] for each in places if (each["topic_id"], each["partition"]) == (log.topic.id, partition)
+        }
+        recorded = 0
+        for record in elastic.documents("login-pipeline"):
+            if record["topic_id"] == log.topic.id:
+                ends = [each["next"] for each in record["ranges"] if each["partition"] == partition]
+                recorded = max([recorded, *ends])
+        end = len(log.partitions[partition])
+        read = max(stored, default=-1)
+        return [o for o in range(log.first[partition], end + 1) if o < recorded or o in stored or o > read or o == end]
 
     def _lose_file(self, name: str) -> None:
         folder = self._world.checkpoint / ("commits" if "note" in name else "offsets")
