@@ -70,6 +70,15 @@ def two_events() -> Counts:
     return counts
 
 
+def test_a_batch_that_is_recorded_is_not_repeated(settings: Settings, put: list[dict[str, Any]]) -> None:
+    plan, frame = Plan({0: 10}, False, 7, recorded=3), Frame(two_events())
+    writer = BatchWriter(settings, TOPIC, "lineage", plan, threading.Event(), Tally(settings.metrics_file))
+    writer(frame, 3)  # type: ignore[arg-type]
+    assert (frame.reads, put, writer.done) == (0, [], 3)
+    writer(frame, 4)  # type: ignore[arg-type]
+    assert (frame.reads, put[-1]["sequence"], writer.done) == (1, 7, 4)
+
+
 @pytest.mark.usefixtures("put")
 def test_a_batch_counts_when_it_is_written(writer: Callable[[], BatchWriter], settings: Settings) -> None:
     made = writer()

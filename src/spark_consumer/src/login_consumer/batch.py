@@ -70,7 +70,7 @@ class BatchWriter:
         self._lineage = lineage
         self._stopping = stopping
         self._shape = checkpoint.shape_of(settings)
-        self._offsets, self._marks = plan.start, plan.marks
+        self._offsets, self._marks, self._recorded = plan.start, plan.marks, plan.recorded
         self._sequence = plan.sequence
         self._sink = Sink(settings.elasticsearch)
         self._beside = ThreadPoolExecutor(1, "refresh")
@@ -96,6 +96,11 @@ class BatchWriter:
         """
         next_batch = time.monotonic() + self._settings.spark.trigger_ms / 1000
         self.begun += 1
+        if batch == self._recorded:
+            # Not even in the hope that it changes nothing: records may read otherwise by now.
+            log.info("batch %d is recorded already, so it is not repeated", batch)
+            self.done = batch
+            return
         self.idle.clear()
         try:
             self._until_written(frame, batch)

@@ -54,6 +54,8 @@ class Plan:
     deleted: Position | None = None
     ends: Offsets = field(default_factory=dict)
     """Where a batch ends that is planned already."""
+    recorded: int | None = None
+    """The batch that is planned, if it is recorded already: `start` is its end, whether Spark has noted it or not."""
     marks: Marks = field(default_factory=dict)
     """The last record that was read of each partition, as far as it is known."""
 
@@ -101,9 +103,12 @@ def decide(
     if lost:
         inside = {p: max(offset, kafka.first[p]) for p, offset in start.items()}
         return replace(_after_loss(settings, sequence, _told_lost(lost), inside, lost), marks=marks)
-    if not fresh and progress and progress.lineage == checkpoint.lineage and checkpoint.committed != checkpoint.planned:
-        sequence -= progress.batch == checkpoint.planned  # its document is there already and is written once more
-    return Plan(start, fresh, sequence, aside, ends={} if fresh else checkpoint.ends, marks=marks)
+    if fresh:
+        return Plan(start, True, sequence, aside, marks=marks)
+    done = checkpoint.planned if progress and progress.id == f"{checkpoint.lineage}-{checkpoint.planned}" else None
+    if done is not None and progress:
+        start |= progress.offsets
+    return Plan(start, False, sequence, ends=checkpoint.ends, marks=marks, recorded=done)
 
 
 def begin_of(checkpoint: Checkpoint, progress: Progress | None, kafka: TopicState) -> Offsets:

@@ -111,6 +111,7 @@ class _Consumer:
 
         Raises CheckpointError, Stopped.
         """
+        outage = Outage("Kafka", _LAST_QUERY_DELAY_S)
         while True:
             writer, plan, topic = self._plan()
             # much may have happened in Kafka while Elasticsearch was waited for
@@ -120,7 +121,8 @@ class _Consumer:
             if not why:
                 self._tally.begin(topic.name, plan.start)
                 return writer, plan.starting_offsets(topic.name)
-            log.warning("Kafka changed while the start was prepared, so it is prepared once more: %s", why)
+            if self._stopping.wait(outage.next_delay(f"{why} while the start was prepared; it is prepared once more")):
+                raise Stopped("stopped while Kafka changed")
 
     def _plan(self) -> tuple[BatchWriter, Plan, Topic]:
         directory, topic = self._settings.checkpoint_dir, self._settings.kafka.topic

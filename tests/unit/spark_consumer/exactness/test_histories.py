@@ -365,6 +365,17 @@ def test_settings_change_while_a_batch_is_open(world: World, shown: str, number:
     settle_but_for_settings(world)
 
 
+def test_settings_change_before_spark_notes_a_batch(world: World) -> None:
+    """A duplicate has left nothing by which its fate could be looked up, and might be a dead letter by now."""
+    world.event("old", NOW - 60 * DAY)
+    world.event("old", NOW - 60 * DAY)
+    world.commit_fails = lambda: True
+    assert world.consume() == "killed"
+    world.options = {"events": {"max_age_days": 30}}
+    settle(world)
+    assert not world.elastic.documents("login-dead-letters")
+
+
 def test_settings_change_while_longer_batches_are_open(world: World) -> None:
     """A short batch, which is repeated, must not make the consumer forget what was written behind it."""
     events(world, "a")
