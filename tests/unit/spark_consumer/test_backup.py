@@ -111,6 +111,8 @@ def test_a_folder_that_is_not_mounted_is_named(snapshots: list[Snapshot]) -> Non
     stored.fault = "not every node can write to it"
     with pytest.raises(Unavailable, match=r"no backup is seen in the repository r \(/srv/backup\): not every.*mounted"):
         look(stored, NOW)  # type: ignore[arg-type]
+    stored.fault = "the disk of the repository r is full (500)"
+    assert look(stored, NOW)["last_good"] is None  # type: ignore[arg-type]
 
 
 def test_a_good_backup_needs_no_other_look() -> None:

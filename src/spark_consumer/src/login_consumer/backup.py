@@ -16,7 +16,7 @@ from login_consumer.checkpoint import CheckpointError
 from login_consumer.documents import PIPELINE
 from login_consumer.progress import Progress, last_progress
 from login_consumer.settings import BackupSettings
-from login_consumer.snapshots import Position, Repository, Snapshot, name_of
+from login_consumer.snapshots import FULL, Position, Repository, Snapshot, name_of
 from login_consumer.witness import doubt
 
 _DAY_MS = 86_400_000
@@ -114,6 +114,8 @@ def look(repository: Repository, now: int) -> dict[str, Any]:
     try:
         repository.check()
     except Unavailable as error:
+        if FULL in str(error):  # so it is there
+            return told
         raise Unavailable(f"no backup is seen in the repository {where}: {error}; is it mounted?") from None
     return told
 

@@ -25,6 +25,8 @@ KIBANA_INDICES = ".kibana*"
 """What Kibana keeps, where it is no feature of Elasticsearch."""
 _MOST_METADATA = 1000  # bytes; Elasticsearch takes less than 1024
 _DAY_S = 86_400
+FULL = "the disk of the repository"
+"""How the word on a full disk begins."""
 _UNREADABLE = frozenset({404, 500})
 """What Elasticsearch answers to a restore whose metadata are missing or damaged."""
 
@@ -222,7 +224,7 @@ class Repository:
     def explained(self, told: str, details: str = "") -> str:
         """Return what Elasticsearch has told, after what it means for this repository if that is known."""
         hints = {
-            "No space left on device": f"the disk of the repository {self._name} is full",
+            "No space left on device": f"{FULL} {self._name} is full",
             "repository_missing_exception": f"the repository {self._name} is not registered: run site.yml, or, if you "
             "named one of your own with backup_repository, register it",
             "repository_verification_exception": f"not every node of Elasticsearch can write to the repository "
