@@ -11,6 +11,8 @@ import yaml
 from cluster import Cluster
 from playbook import ROOT, run_playbook
 
+pytestmark = pytest.mark.usefixtures("long")
+
 log = logging.getLogger("cluster")
 META = "/var/lib/kafka/data/meta.properties"
 
@@ -31,12 +33,10 @@ def test_a_fourth_host_joins_and_no_service_is_restarted(cluster: Cluster) -> No
     assert cluster.elastic.cluster.health()["number_of_nodes"] == 4
 
 
-@pytest.mark.usefixtures("long")
 def test_a_second_run_changes_nothing(cluster: Cluster) -> None:
     assert cluster.play_with_fourth("site.yml").changed == 0
 
 
-@pytest.mark.usefixtures("long")
 def test_the_new_broker_gets_its_share(cluster: Cluster) -> None:
     watch = cluster.watch()
     cluster.play_with_fourth("playbooks/rebalance_kafka.yml")
@@ -76,7 +76,6 @@ def test_the_fourth_host_leaves_empty(cluster: Cluster) -> None:
     cluster.play_with_fourth("playbooks/remove_node.yml", *options)
 
 
-@pytest.mark.usefixtures("long")
 def test_the_others_forget_it_without_a_restart(cluster: Cluster) -> None:
     watch = cluster.watch()
     cluster.play("site.yml")
@@ -85,7 +84,6 @@ def test_the_others_forget_it_without_a_restart(cluster: Cluster) -> None:
     assert cluster.play("site.yml").changed == 0
 
 
-@pytest.mark.usefixtures("long")
 def test_a_host_joins_that_is_a_controller_only_and_leaves_again(cluster: Cluster, tmp_path: Path) -> None:
     own = tmp_path / "hosts.yml"
     own.write_text(yaml.safe_dump({"all": {"hosts": {"cl-4": {"kafka_process_roles": ["controller"]}}}}))

@@ -47,6 +47,7 @@ def bring(bare: BareHost, service: str, certificate: str) -> Path:
     return file
 
 
+@pytest.mark.usefixtures("long")
 def test_a_ca_of_the_owner(bare: BareHost, company: Ca) -> None:
     # Without the key, the run asks for certificates and stops.
     asks = deploy(bare, "host,pki")
