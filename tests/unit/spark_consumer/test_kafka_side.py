@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kafka.errors import UnsupportedCodecError
 from login_consumer.batch import source_ends
 from login_consumer.counts import Mark
 from login_consumer.hops import HopFailed
@@ -89,37 +90,40 @@ def test_an_outage_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch, caplog
 class Partitions:
     """A Kafka client over offsets and times by partition; a partition gives its records when it was asked twice."""
 
-    def __init__(self, records: dict[int, list[tuple[int, int]]], ends: dict[int, int]) -> None:
-        self._records, self._ends, self._at, self._paused, self._polls = records, ends, dict[Any, int](), set[Any](), 0
+    def __init__(self, records: dict[int, list[tuple[int, int]] | None], ends: dict[int, int]) -> None:
+        self._records, self._ends, self._polls = records, ends, 0
 
     def assign(self, places: list[Any]) -> None:
-        self._at = dict.fromkeys(places, 0)
+        (self._place,) = places
+        self._polls = 0
 
     def seek(self, place: Any, offset: int) -> None:
-        self._at[place] = offset
-
-    def pause(self, place: Any) -> None:
-        self._paused.add(place)
+        self._at = offset
 
     def position(self, place: Any) -> int:
-        return self._at[place]
+        return self._at
 
     def poll(self, timeout_ms: int, max_records: int) -> dict[Any, list[Any]]:
         self._polls += 1
-        given: dict[Any, list[Any]] = {}
-        for place, offset in self._at.items():
-            rest = [each for each in self._records[place.partition] if each[0] >= offset]
-            if self._polls > place.partition and place not in self._paused:
-                self._at[place] = rest[0][0] + 1 if rest else self._ends[place.partition]
-                if rest:
-                    given[place] = [SimpleNamespace(offset=rest[0][0], timestamp=rest[0][1])]
-        return given
+        records = self._records[self._place.partition]
+        if records is None:
+            raise UnsupportedCodecError
+        rest = [each for each in records if each[0] >= self._at]
+        if self._polls < 2:
+            return {}
+        self._at = rest[0][0] + 1 if rest else self._ends[self._place.partition]
+        return {self._place: [SimpleNamespace(offset=rest[0][0], timestamp=rest[0][1])]} if rest else {}
 
 
 def test_the_records_at_offsets_are_found() -> None:
     """The record itself, the one after it where it is gone, and nothing but marks of transactions."""
     client: Any = Partitions({0: [(4, 40), (5, 50)], 1: [(7, 70)], 2: []}, {0: 6, 1: 8, 2: 9})
     assert _records_at(client, "login-events", {0: 4, 1: 6, 2: 8}) == {0: Mark(4, 40), 1: Mark(7, 70), 2: Mark(9, 0)}
+
+
+def test_a_record_of_a_codec_that_is_not_there_is_not_known() -> None:
+    client: Any = Partitions({0: None, 1: [(7, 70)]}, {0: 6, 1: 8})
+    assert _records_at(client, "login-events", {0: 4, 1: 6}) == {1: Mark(7, 70)}
 
 
 def test_records_that_do_not_come_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
