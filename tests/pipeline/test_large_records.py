@@ -28,7 +28,7 @@ HONEST = 400
 
 @pytest.fixture(scope="module")
 def producer(kafka: Callable[[str], dict[str, Any]]) -> KafkaProducer:
-    options = {"compression_type": "gzip", "max_request_size": 200_000_000, "buffer_memory": 400_000_000}
+    options = {"compression_type": "gzip", "max_request_size": 200_000_000}
     made = KafkaProducer(**kafka("producer"), acks="all", linger_ms=0, **options)
     yield made
     made.close()
