@@ -150,7 +150,7 @@ class World:
         self._stack.enter_context(patch.object(sink, "connect", lambda _: self.elastic))
         for module in (run, audit):
             self._stack.enter_context(patch.object(module, "topic_state", self._topic_state))
-        self._stack.enter_context(patch.object(run, "diagnose", lambda _: "diagnosed"))
+        self._stack.enter_context(patch.object(run, "diagnose", lambda *_: "diagnosed"))
         worker._sink.cache_clear()
         return self
 

@@ -11,7 +11,7 @@ from kafka.errors import UnsupportedCodecError
 from login_consumer.batch import source_ends
 from login_consumer.counts import Mark
 from login_consumer.hops import HopFailed
-from login_consumer.kafka_side import _records_at, is_outage, lasting_cause
+from login_consumer.kafka_side import _records_at, diagnose, is_outage, lasting_cause
 from login_consumer.outage import Outage, waits_for
 
 
@@ -85,6 +85,16 @@ def test_an_outage_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch, caplog
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 4
     assert [record.getMessage() for record in caplog.records][-1] == "Kafka works again after 241 s"
+
+
+@pytest.mark.parametrize(
+    ("hop", "said"), [("", "an unknown codec"), ("the port is shut", "the port is shut")], ids=["all work", "one fails"]
+)
+def test_a_fault_that_no_hop_explains_is_said_itself(hop: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the consumer would wait for Kafka, and say that it answers."""
+    monkeypatch.setattr("login_consumer.kafka_side.kafka_hops", lambda _: [])
+    monkeypatch.setattr("login_consumer.kafka_side.first_fault", lambda _: hop)
+    assert diagnose(Any, "an unknown codec") == said  # type: ignore[arg-type]
 
 
 class Partitions:

@@ -36,7 +36,7 @@ def test_a_kafka_that_does_not_answer_is_told(settings: Settings, monkeypatch: p
         raise HopFailed("no answer")
 
     monkeypatch.setattr(status, "topic_state", away)
-    monkeypatch.setattr(status, "diagnose", lambda _: "connection refused")
+    monkeypatch.setattr(status, "diagnose", lambda *_: "connection refused")
     assert status.waiting(settings.kafka, BATCH) == {"not_read_yet": None, "kafka_fault": "connection refused"}
 
 

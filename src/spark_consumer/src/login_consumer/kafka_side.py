@@ -5,6 +5,8 @@ import base64
 import re
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -71,9 +73,9 @@ def kafka_hops(kafka: Kafka) -> list[Hop]:
     ]
 
 
-def diagnose(kafka: Kafka) -> str:
-    """Return the fault of the first hop to Kafka that fails now."""
-    return first_fault(kafka_hops(kafka)) or "it was away for a moment, and answers again"
+def diagnose(kafka: Kafka, otherwise: str = "it was away for a moment, and answers again") -> str:
+    """Return the fault of the first hop to Kafka that fails now; `otherwise`, if all work."""
+    return first_fault(kafka_hops(kafka)) or otherwise
 
 
 def _consumer(kafka: Kafka) -> KafkaConsumer:
@@ -89,6 +91,23 @@ def _consumer(kafka: Kafka) -> KafkaConsumer:
         ) from None
 
 
+def _admin(kafka: Kafka) -> KafkaAdminClient:
+    return KafkaAdminClient(**kafka.client_config(), bootstrap_timeout_ms=_CLIENT["bootstrap_timeout_ms"])
+
+
+@contextmanager
+def _asked(denied: str, what: str, kafka: Kafka) -> Iterator[None]:
+    """Raise HopFailed for what the clients raise: `denied` says what the user may not, `what` is asked for."""
+    try:
+        yield
+    except SettingsError as error:
+        raise HopFailed(str(error)) from None
+    except AuthorizationError:
+        raise HopFailed(f"user {kafka.username} {denied}") from None
+    except KafkaError as error:
+        raise HopFailed(f"Kafka does not tell {what}: {type(error).__name__}") from None
+
+
 def topic_ends(kafka: Kafka) -> Offsets:
     """Return the end of each partition of the topic. Raises HopFailed."""
     return topic_state(kafka).ends
@@ -96,8 +115,12 @@ def topic_ends(kafka: Kafka) -> Offsets:
 
 def topic_state(kafka: Kafka, asked: Offsets | None = None) -> TopicState:
     """Return the topic as Kafka has it now, with the record at each offset that is `asked` for. Raises HopFailed."""
-    consumer = _consumer(kafka)
-    try:
+    with (
+        _asked(
+            f"may not describe topic {kafka.topic}; grant Read and Describe", f"the offsets of {kafka.topic}", kafka
+        ),
+        closing(_consumer(kafka)) as consumer,
+    ):
         partitions = sorted(consumer.partitions_for_topic(kafka.topic) or ())
         if not partitions:
             raise HopFailed(f"user {kafka.username} sees no topic {kafka.topic}; create it, or grant Describe")
@@ -110,14 +133,6 @@ def topic_state(kafka: Kafka, asked: Offsets | None = None) -> TopicState:
             if (place := TopicPartition(kafka.topic, p)) in ends and first[place] <= o < ends[place]
         }
         found = _records_at(consumer, kafka.topic, held)
-    except AuthorizationError:
-        raise HopFailed(
-            f"user {kafka.username} may not describe topic {kafka.topic}; grant Read and Describe"
-        ) from None
-    except KafkaError as error:
-        raise HopFailed(f"Kafka does not tell the offsets of {kafka.topic}: {type(error).__name__}") from None
-    finally:
-        consumer.close()
     return TopicState(
         Topic(kafka.topic, topic_id),
         {place.partition: offset for place, offset in first.items()},
@@ -136,21 +151,10 @@ class TopicSettings(NamedTuple):
 def topic_settings(kafka: Kafka) -> TopicSettings:
     """Return how the topic is set up. Raises HopFailed."""
     resource = ConfigResource(ConfigResourceType.TOPIC, kafka.topic)
-    try:
-        admin = KafkaAdminClient(**kafka.client_config(), bootstrap_timeout_ms=_CLIENT["bootstrap_timeout_ms"])
-        try:
-            told = admin.describe_configs([resource], config_filter="all")["topic"][kafka.topic]
-            (described,) = admin.describe_topics([kafka.topic])
-        finally:
-            admin.close()
-    except SettingsError as error:
-        raise HopFailed(str(error)) from None
-    except AuthorizationError:
-        raise HopFailed(
-            f"user {kafka.username} may not see the settings of topic {kafka.topic}; grant DescribeConfigs"
-        ) from None
-    except KafkaError as error:
-        raise HopFailed(f"Kafka does not tell the settings of {kafka.topic}: {type(error).__name__}") from None
+    denied = f"may not see the settings of topic {kafka.topic}; grant DescribeConfigs"
+    with _asked(denied, f"the settings of {kafka.topic}", kafka), closing(_admin(kafka)) as admin:
+        told = admin.describe_configs([resource], config_filter="all")["topic"][kafka.topic]
+        (described,) = admin.describe_topics([kafka.topic])
     copies = min(len(each["replica_nodes"]) for each in described["partitions"])
     return TopicSettings({name: each["value"] for name, each in told.items()}, copies)
 
@@ -181,10 +185,7 @@ def _records_at(consumer: KafkaConsumer, topic: str, offsets: Offsets) -> Marks:
 
 
 def _topic_id(kafka: Kafka) -> str:
-    admin = KafkaAdminClient(**kafka.client_config(), bootstrap_timeout_ms=_CLIENT["bootstrap_timeout_ms"])
-    try:
+    with closing(_admin(kafka)) as admin:
         (described,) = admin.describe_topics([kafka.topic])
-    finally:
-        admin.close()
     # as Kafka's own tools print it
     return base64.urlsafe_b64encode(uuid.UUID(str(described["topic_id"])).bytes).decode().rstrip("=")

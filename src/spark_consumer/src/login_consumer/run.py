@@ -146,8 +146,8 @@ class _Consumer:
     def _topic_state(self, marks: Marks) -> TopicState:
         try:
             return topic_state(self._settings.kafka, {partition: mark.offset for partition, mark in marks.items()})
-        except HopFailed:
-            raise HopFailed(diagnose(self._settings.kafka)) from None
+        except HopFailed as fault:
+            raise HopFailed(diagnose(self._settings.kafka, str(fault))) from None
 
     def _until_told(self, service: str, question: Callable[[], T]) -> T:
         """Return the answer of a service, asked again while it is away. Raises Stopped."""

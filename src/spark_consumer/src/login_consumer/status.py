@@ -95,8 +95,8 @@ def waiting(kafka: Kafka, last_batch: dict[str, Any] | None) -> dict[str, Any]:
     """Return how many records Kafka holds that no batch has read; None, and why, if it does not answer."""
     try:
         state = topic_state(kafka)
-    except HopFailed:
-        return {"not_read_yet": None, "kafka_fault": diagnose(kafka)}
+    except HopFailed as fault:
+        return {"not_read_yet": None, "kafka_fault": diagnose(kafka, str(fault))}
     ours = last_batch is not None and last_batch["topic_id"] == state.topic.id
     done = {each["partition"]: each["next"] for each in last_batch["ranges"]} if last_batch and ours else {}
     begins = {p: max(first, done.get(p, 0)) for p, first in state.first.items()}
