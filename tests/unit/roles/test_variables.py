@@ -30,3 +30,8 @@ def test_each_private_variable_that_is_used_is_defined_somewhere() -> None:
         for name in re.findall(r"(?<![\w.])__[a-z]\w*", text)
     }
     assert defined and {name: path for name, path in used.items() if name not in defined | KAFKAS} == {}
+
+
+def test_no_template_collects_values_in_a_loop() -> None:
+    """What has to be worked out is a filter with unit tests, in plugins/filter."""
+    assert [str(path.relative_to(ROOT)) for path in FILES if "set _ =" in path.read_text()] == []
