@@ -24,8 +24,11 @@ def setting(name: str, values: dict) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def settings_back(cluster: Cluster) -> Iterator[None]:
+def settings_back(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[None]:
+    """Put back what a test has changed, if others come after it: without --long it is the last one."""
     yield
+    if not request.config.getoption("--long"):
+        return
     cluster.play("site.yml", "--tags", "preflight,kafka,elasticsearch")
     cluster.wait_until_well()
 

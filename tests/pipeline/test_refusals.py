@@ -164,6 +164,7 @@ def test_kafka_accounts_do_only_their_job(
         act(kafka(user), deployment.topic)
 
 
+@pytest.mark.usefixtures("long")
 def test_a_foreign_sender_may_write_and_loses_its_account_when_it_is_taken_out(
     kafka: Options, deployment: Deployment
 ) -> None:
