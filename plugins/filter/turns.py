@@ -24,7 +24,7 @@ def restart_turns(hosts: list[str], hostvars: HostVars, service: str, in_play: l
         host
         for host in hosts
         if host in in_play
-        and service in hostvars[host]["__host"]["active"]
+        and service in hostvars[host]["__pipeline_host"]["active"]
         and (hostvars[host][f"__{service}_due"]["stat"]["exists"] or _changed(hostvars[host], service))
     ]
     return sorted(due, key=lambda host: host in last)
@@ -33,7 +33,9 @@ def restart_turns(hosts: list[str], hostvars: HostVars, service: str, in_play: l
 def restart_batches(hosts: list[str], hostvars: HostVars, service: str) -> list[list[str]]:
     """Return the hosts in batches: all that do not interrupt anybody at once, then one after the other."""
     busy = [
-        host for host in hosts if service in hostvars[host]["__host"]["active"] and _changed(hostvars[host], service)
+        host
+        for host in hosts
+        if service in hostvars[host]["__pipeline_host"]["active"] and _changed(hostvars[host], service)
     ]
     free = [host for host in hosts if host not in busy]
     return ([free] if free else []) + [[host] for host in busy]

@@ -66,8 +66,8 @@ STATE: dict[str, Any] = {
     "map_count": 262144,
     "map_count_writable": True,
     "user_namespaces": True,
-    "listening": "",
-    "active": "",
+    "listening": [],
+    "active": [],
     "apt_lists": 1,
     "free": {"/opt": 100_000, "/var/lib": 100_000},
 }
@@ -79,7 +79,7 @@ FOUND: dict[str, Any] = {
     "__elasticsearch_state_dir": MISSING,
     "__elasticsearch_writer": {"stdout": ""},
     "__metrics_installed": [],
-    "__kibana_available": True,
+    "__pipeline_kibana_available": True,
     "__spark_consumer_geoip": {"results": []},
     "__spark_consumer_worker_geoip": {"results": []},
 }
@@ -182,7 +182,7 @@ class Preflight:
         self._variables.set_host_facts(name, {f"ansible_{fact}": value for fact, value in facts.items()})
         state = {**STATE, **host.state}
         state["now"] += int(time.time())
-        self._variables.set_nonpersistent_facts(name, {**FOUND, "__host": state, **host.found})
+        self._variables.set_nonpersistent_facts(name, {**FOUND, "__pipeline_host": state, **host.found})
 
     def do(self, path: str) -> Outcome:
         """Do the task that a path leads to: "its name" in the playbook, "role: its name" in a role that this includes.

@@ -29,7 +29,7 @@ def test_values_of_other_hosts() -> None:
 
 def node(active: bool = True, due: bool = False, state: str | None = None) -> dict[str, Any]:
     known: dict[str, Any] = {
-        "__host": {"active": "kafka ssh" if active else "ssh"},
+        "__pipeline_host": {"active": ["kafka", "login"] if active else ["login"]},
         "__kafka_due": {"stat": {"exists": due}},
     }
     return known if state is None else {**known, "__kafka_state": state}

@@ -13,7 +13,7 @@ CODE = {"__pipeline_mounts": {"stdout_lines": ["rw,nosuid,relatime"]}}
 
 
 def disk(opt: int, active: str = "") -> Host:
-    return Host(state={"free": {"/opt": opt, "/var/lib": 4000}, "active": active})
+    return Host(state={"free": {"/opt": opt, "/var/lib": 4000}, "active": active.split()})
 
 
 def clock(seconds: int, most: int = 300) -> Host:

@@ -42,12 +42,12 @@ def mounted(*options: str) -> Host:
 
 def listening(where: str, active: str = "", groups: tuple[str, ...] = GROUPS, **settings: Any) -> Host:
     """A host on which programs listen, and some of our own are active."""
-    return Host(settings, groups, state={"listening": f"127.0.0.1:22 {where} ", "active": active})
+    return Host(settings, groups, state={"listening": ["127.0.0.1:22", *where.split()], "active": active.split()})
 
 
 def agent(where: str, installed: bool, active: str = "kafka ") -> Host:
     found = {"__kafka_agent_installed": THERE if installed else MISSING}
-    return Host(METRICS, state={"listening": where, "active": active}, found=found)
+    return Host(METRICS, state={"listening": where.split(), "active": active.split()}, found=found)
 
 
 UNPLAIN = "absolute path of letters, digits"

@@ -28,7 +28,7 @@ def metrics(listening: str = "", installed: list[str] | None = None, debian: str
     return Host(
         {"pipeline_metrics": True, **settings},
         facts={"distribution_major_version": debian},
-        state={"listening": listening},
+        state={"listening": listening.split()},
         found={"__metrics_installed": installed or []},
     )
 

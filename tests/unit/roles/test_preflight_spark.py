@@ -102,7 +102,7 @@ RULES: Rules = {
     "spark: Refuse ports that another program holds > Refuse ports that another program holds": (
         [
             (
-                cluster(state={"listening": f"0.0.0.0:{port}", "active": active}),
+                cluster(state={"listening": [f"0.0.0.0:{port}"], "active": active.split()}),
                 [f"port {port} is taken", "('ss -ltnp' shows which)", f"another port ({settings})"],
             )
             for port, active, settings in (
@@ -114,8 +114,8 @@ RULES: Rules = {
         ],
         [
             cluster(),
-            cluster(state={"listening": "0.0.0.0:7077 0.0.0.0:8081", "active": "spark-master spark-worker "}),
-            Host(state={"listening": "0.0.0.0:7077"}),
+            cluster(state={"listening": ["0.0.0.0:7077", "0.0.0.0:8081"], "active": ["spark-master", "spark-worker"]}),
+            Host(state={"listening": ["0.0.0.0:7077"]}),
         ],
     ),
     "spark_consumer: Refuse a second consumer": (

@@ -29,7 +29,7 @@ def mounted(*options: str) -> Host:
 
 def listening(where: str, active: str = "", groups: tuple[str, ...] = GROUPS, **settings: Any) -> Host:
     """A host on which programs listen, and some of our own are active."""
-    return Host(settings, groups, state={"listening": f"127.0.0.1:22 {where} ", "active": active})
+    return Host(settings, groups, state={"listening": ["127.0.0.1:22", *where.split()], "active": active.split()})
 
 
 def kibana(**settings: Any) -> Host:

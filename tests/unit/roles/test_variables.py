@@ -35,3 +35,16 @@ def test_each_private_variable_that_is_used_is_defined_somewhere() -> None:
 def test_no_template_collects_values_in_a_loop() -> None:
     """What has to be worked out is a filter with unit tests, in plugins/filter."""
     assert [str(path.relative_to(ROOT)) for path in FILES if "set _ =" in path.read_text()] == []
+
+
+def test_no_role_uses_the_private_variables_of_another() -> None:
+    """What several share is named __pipeline_..., as of the role that all of them take their shared variables from."""
+    found = set()
+    for path in FILES:
+        folder, name = path.relative_to(ROOT).parts[:2]
+        owner = name if folder == "roles" else path.stem
+        used = set(re.findall(r"(?<!\w)__[a-z]\w*", path.read_text())) - KAFKAS
+        found |= {
+            f"{path.relative_to(ROOT)}: {each}" for each in used if not each.startswith((f"__{owner}_", "__pipeline_"))
+        }
+    assert sorted(found) == []
