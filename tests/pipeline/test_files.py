@@ -48,6 +48,7 @@ PATHS = """
 /etc/login-consumer/kafka_password                  root            login-consumer  640
 /etc/login-consumer/replay                          root            login-consumer  750
 /etc/login-consumer/replay/kafka_password           root            login-consumer  640
+/etc/login-consumer/replay/elasticsearch_api_key    root            login-consumer  640
 /etc/login-consumer/retention                       root            login-consumer  750
 /etc/login-consumer/retention/retention.toml        root            login-consumer  640
 /etc/login-consumer/retention/elasticsearch_api_key root            login-consumer  640
@@ -82,6 +83,7 @@ def test_the_hunt_finds_what_is_there(deployment: Deployment) -> None:
         "kafka_replay_password": "login-consumer/replay/kafka_password",
         f"kafka_source-{deployment.name}_password": "login-producer/sources/kafka_password",
         "metrics_api_key": "login-metrics/elasticsearch.env",
+        "replay_api_key": "login-consumer/replay/elasticsearch_api_key",
         "report_api_key": "login-report/elasticsearch_api_key",
         "retention_api_key": "login-consumer/retention/elasticsearch_api_key",
     }
@@ -124,7 +126,9 @@ def test_a_service_cannot_write_its_program_or_settings(user: str, host: Host) -
     assert host.check_output(f"{command} 2>/dev/null || true", user) == ""
 
 
-@pytest.mark.parametrize("path", ["replay/kafka_password", "retention/elasticsearch_api_key"])
+@pytest.mark.parametrize(
+    "path", ["replay/kafka_password", "replay/elasticsearch_api_key", "retention/elasticsearch_api_key"]
+)
 def test_the_consumer_cannot_read_the_secrets_of_an_operator(path: str, host: Host) -> None:
     file = f"/etc/login-consumer/{path}"
     # replaced, as by a run with another secret, while the service goes on

@@ -205,12 +205,19 @@ def test_the_consumers_key_reads_its_indices(as_consumer: Elasticsearch) -> None
     assert as_consumer.count(index="login-events-*")["count"] > 0
 
 
+FAMILIES = {"events": "events", "letters": "dead-letters", "windows": "metrics", "accounts": "pipeline"}
+
+
 def check_forbidden(client: Elasticsearch, method: str, path: str, body: Any) -> None:
-    """The request is refused for want of rights; {events} in its path is an index that is there."""
+    """The request is refused for want of rights; {events} and the like in its path are indices that are there."""
     headers = {"accept": "application/json", "content-type": "application/json"}
-    events = max(client.indices.get(index="login-events-*").body)
+    there = {
+        name: max(client.indices.get(index=f"login-{FAMILIES[name]}-*").body)
+        for name in FAMILIES
+        if f"{{{name}}}" in path
+    }
     with pytest.raises(AuthorizationException):
-        client.perform_request(method, path.format(events=events), headers=headers, body=body)
+        client.perform_request(method, path.format(**there), headers=headers, body=body)
 
 
 @pytest.fixture(scope="module", params=["analyst", "dashboard-admin"])
@@ -259,6 +266,19 @@ def test_readers_only_read(method: str, path: str, body: Any, as_reader: Elastic
         ("PUT", "/{events}/_doc/no-such-event", {"a": 1}),  # the mapping would refuse it
         ("POST", "/{events}/_update/no-such-event", {"doc": {"a": 1}}),
         ("POST", "/login-events-1970.01/_delete_by_query", {"query": {"match_all": {}}}),
+        ("PUT", "/{letters}/_doc/no-such-letter", {"a": 1}),
+        ("POST", "/{letters}/_update/no-such-letter", {"doc": {"replay": None}}),
+        ("DELETE", "/{letters}/_doc/no-such-letter", None),
+        ("POST", "/{accounts}/_update/no-such-account", {"doc": {"read": 1}}),
+        ("DELETE", "/{accounts}/_doc/no-such-account", None),
+        # fields that are there already, so that nothing would change
+        ("PUT", "/{events}/_mapping", {"properties": {"@timestamp": {"type": "date"}}}),
+        ("PUT", "/{letters}/_mapping", {"properties": {"@timestamp": {"type": "date"}}}),
+        ("PUT", "/{windows}/_mapping", {"properties": {"window_start": {"type": "date"}}}),
+        ("PUT", "/{accounts}/_mapping", {"properties": {"@timestamp": {"type": "date"}}}),
+        # an index that is there already: who may make one with mappings of his own is told 400
+        ("PUT", "/{events}", None),
+        ("PUT", "/{windows}", None),
         ("PUT", "/login-events-1970.01/_settings", {"index.number_of_replicas": 0}),
         ("PUT", "/_index_template/login-events", {"index_patterns": ["login-events-*"]}),
         ("PUT", "/_security/user/stranger", {"password": "long enough", "roles": ["superuser"]}),
@@ -292,3 +312,25 @@ def as_retention(deployment: Deployment, tunnel: Tunnel) -> Elasticsearch:
 )
 def test_the_retentions_key_does_only_its_job(method: str, path: str, body: Any, as_retention: Elasticsearch) -> None:
     check_forbidden(as_retention, method, path, body)
+
+
+@pytest.fixture(scope="module")
+def as_replay(deployment: Deployment, tunnel: Tunnel) -> Elasticsearch:
+    return elasticsearch_client(deployment, tunnel, api_key=deployment.secrets["replay_api_key"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/{letters}/_doc/no-such-letter", {"a": 1}),
+        ("PUT", "/{letters}/_create/no-such-letter", {"a": 1}),
+        ("DELETE", "/{letters}/_doc/no-such-letter", None),
+        ("PUT", "/{letters}/_mapping", {"properties": {"@timestamp": {"type": "date"}}}),
+        ("GET", "/login-events-*/_search", None),
+        ("POST", "/login-metrics-1970.01/_update/no-such-window", {"doc": {"count": 1}}),
+        ("PUT", "/login-dead-letters-1970.01", None),
+        ("POST", "/_security/api_key", {"name": "stranger"}),
+    ],
+)
+def test_the_key_of_replays_does_only_its_job(method: str, path: str, body: Any, as_replay: Elasticsearch) -> None:
+    check_forbidden(as_replay, method, path, body)

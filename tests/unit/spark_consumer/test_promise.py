@@ -165,12 +165,15 @@ def test_only_deviations_are_deviations() -> None:
     assert unanswered == ["b: no answer"]
 
 
+NEVER = [{"names": ["login-events-*"], "privileges": ["indices:admin/mapping/put"]}]
+
+
 @pytest.fixture
 def deployed(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings with a file of what is wanted, and services that have just that."""
     file = tmp_path / "promise.json"
     rights = [{"names": ["login-events-*"], "privileges": ["read"]}]
-    file.write_text(json.dumps({"topic": TOPIC, "templates": WANTED, "privileges": rights}))
+    file.write_text(json.dumps({"topic": TOPIC, "templates": WANTED, "privileges": rights, "never": NEVER}))
 
     class Client:
         indices = SimpleNamespace(

@@ -128,3 +128,14 @@ def test_a_folder_too_long_for_sockets_is_refused() -> None:
     assert Spark(local_dir=Path("/" + 42 * "a"))
     with pytest.raises(ValidationError, match="43 bytes at most"):
         Spark(local_dir=Path("/" + 42 * "a" + "b"))
+
+
+def test_letters_are_marked_with_the_key_of_replays(settings: Settings, tmp_path: Path) -> None:
+    assert settings.elasticsearch_for_replay() == settings.elasticsearch
+    file = tmp_path / "replay-key"
+    file.write_text("the-replay-key\n")
+    replay = Replay(username="replay", password_file=tmp_path / "replay-password", api_key_file=file)
+    told = settings.model_copy(update={"replay": replay})
+    assert told.elasticsearch_for_replay().secret() == "the-replay-key"
+    assert told.elasticsearch.secret() != "the-replay-key"
+    assert told.kafka_for_replay().username == "replay"

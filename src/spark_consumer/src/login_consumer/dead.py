@@ -122,9 +122,10 @@ def _replay(settings: Settings, options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
+    elasticsearch = settings.elasticsearch
     if not options.dry_run:
-        kafka = settings.kafka_for_replay()
-    sink, topic = Sink(settings.elasticsearch), settings.kafka.topic
+        kafka, elasticsearch = settings.kafka_for_replay(), settings.elasticsearch_for_replay()
+    sink, topic = Sink(elasticsearch), settings.kafka.topic
     missing = sink.ask(lambda client: unknown(client, selection.ids))
     if missing:
         print(f"{_no_letter(missing)}. Nothing was sent", file=sys.stderr)

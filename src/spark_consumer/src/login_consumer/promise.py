@@ -29,11 +29,6 @@ _IN_SYNC = "min.insync.replicas"
 _PIPELINES = ("default_pipeline", "final_pipeline")
 _SITE = "run site.yml, which puts it back"
 _MOST_TOLD = 5
-# Privileges that the consumer must not have
-_TOO_MUCH = [
-    {"names": [f"{family}-*" for family in FAMILIES], "privileges": ["delete_index", "manage"]},
-    {"names": [f"{EVENTS}-*"], "privileges": ["delete", "index"]},
-]
 
 
 class Deviates(HopFailed):
@@ -51,6 +46,8 @@ class Wanted(BaseModel):
     """The index template of each family, by its name."""
     privileges: list[dict[str, list[str]]]
     """What the consumer's API key may do: names of indices, and privileges."""
+    never: list[dict[str, list[str]]]
+    """What it must not be able to do, likewise."""
 
     @classmethod
     def read(cls, file: Path) -> "Wanted":
@@ -87,9 +84,8 @@ def promise_hops(settings: Settings) -> list[Hop]:
         return f"{len(there)} as their templates want them"
 
     def privileges() -> str:
-        asked = {"index": [{"names": each["names"], "privileges": each["privileges"]} for each in wanted.privileges]}
-        has = _answer(own, lambda client: client.security.has_privileges(**asked).body)  # type: ignore[arg-type]
-        more = _answer(own, lambda client: client.security.has_privileges(index=_TOO_MUCH).body)
+        has = _answer(own, lambda client: client.security.has_privileges(index=wanted.privileges).body)
+        more = _answer(own, lambda client: client.security.has_privileges(index=wanted.never).body)
         _refuse(privilege_deviations(has, more))
         return "neither less nor more than it needs"
 

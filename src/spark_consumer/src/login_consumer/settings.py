@@ -68,11 +68,15 @@ class Elasticsearch(ElasticsearchSettings):
 
 
 class Replay(_Section):
-    """The Kafka account that sends dead letters back: it may write to the topic, and read nothing."""
+    """The accounts that send dead letters back: that of Kafka may write to the topic and read nothing, that of
+    Elasticsearch marks letters, which the consumer's own key cannot.
+    """
 
     username: str
     password: SecretStr | None = None
     password_file: Path | None = None
+    api_key_file: Path | None = None
+    """Without it the consumer's own API key marks the letters, and has to be able to update them."""
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:
@@ -190,7 +194,13 @@ class Settings(_Section):
                 "the settings have no account that may write to the topic: add a section [replay] with username "
                 "and password_file, of a Kafka user with Write and Describe on kafka.topic"
             )
-        return self.kafka.model_copy(update=dict(self.replay))
+        return self.kafka.model_copy(update=self.replay.model_dump(exclude={"api_key_file"}))
+
+    def elasticsearch_for_replay(self) -> Elasticsearch:
+        """Return where the letters stand, and as whom they are marked."""
+        if self.replay is None or self.replay.api_key_file is None:
+            return self.elasticsearch
+        return self.elasticsearch.model_copy(update={"api_key": None, "api_key_file": self.replay.api_key_file})
 
 
 class RetentionSettings(_Section):
