@@ -33,6 +33,7 @@ class Limits(NamedTuple):
 
     min_certificate_days: int
     min_ca_days: int
+    min_api_key_days: int
     min_disk_percent: int
     max_lag_seconds: int
     max_dead_letters: int
@@ -68,7 +69,7 @@ def _of_host(host: Host, limits: Limits, now: float) -> Iterator[str]:
     for producer in host["producers"]:
         yield from _of_producer(producer, now)
     if host["elasticsearch"]:
-        yield from _of_elasticsearch(host["elasticsearch"])
+        yield from _of_elasticsearch(host["elasticsearch"], limits, now)
     if host["consumer"]:
         since = [unit["since"] for unit in host["units"] if unit["name"] == "login-consumer" and unit["since"]]
         yield from _of_consumer(host["consumer"], limits, now - max(since, default=0))
@@ -102,7 +103,7 @@ def _of_producer(producer: dict[str, Any], now: float) -> Iterator[str]:
         yield f"{name} brings nothing to Kafka since {producer['unreachable_since']}: {producer['last_error']}"
 
 
-def _of_elasticsearch(told: dict[str, Any]) -> Iterator[str]:
+def _of_elasticsearch(told: dict[str, Any], limits: Limits, now: float) -> Iterator[str]:
     if told["fault"]:
         yield f"Elasticsearch gives no health: {told['fault']}"
         return
@@ -117,6 +118,12 @@ def _of_elasticsearch(told: dict[str, Any]) -> Iterator[str]:
             f"Elasticsearch lacks copies of {_some(yellow)} (yellow): GET /_cluster/allocation/explain tells why; is a "
             "node away, or is spark_consumer_number_of_replicas too high?"
         )
+    for name, ends in told["api_keys"].items():
+        if ends is None:
+            yield f"the API key {name} never ends: run site.yml, which puts one that ends in its place"
+        elif (days := _days(ends, now)) < limits.min_api_key_days:
+            state = f"ends in {days} days" if days >= 0 else "has ended" if ends else "is not there"
+            yield f"the API key {name} {state}: run site.yml, which renews it"
 
 
 def _some(names: list[str]) -> str:
@@ -206,6 +213,9 @@ def _facts(host: Host, now: float) -> Iterator[tuple[str, str]]:
         if others:
             cure = 'PUT /NAME/_settings {"index.auto_expand_replicas": "0-1"} on a single node'
             yield "not ours", f"{_some(others)} lack copies, which changes nothing for logins; {cure}"
+    keys = (host["elasticsearch"] or {}).get("api_keys") or {}
+    if lasting := {name: ends for name, ends in keys.items() if ends}:
+        yield "API keys", ", ".join(f"{name} {_days(end, now)} days" for name, end in lasting.items())
     ends = {door["name"]: door["certificate_ends"] for door in host["doors"] if door["certificate_ends"]}
     days = [f"{name} {_days(end, now)} days" for name, end in ends.items()]
     days += [f"CA {_days(end, now)} days" for end in host["ca_ends"]]

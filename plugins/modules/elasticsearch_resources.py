@@ -6,6 +6,9 @@ A template or key carries the hash of what this module wrote (``_meta``, ``metad
 the wanted content has another hash. Elasticsearch adds defaults and changes forms, so that the contents themselves
 cannot be compared. Nothing is deleted.
 
+A key ends by itself. One that is about to, or that ends at another time than is wanted, gets a successor while it still
+works: who uses it is to get the new one before the old one is invalidated, which is another module's business.
+
 A template is for indices to come. Its new fields are put onto the indices that are there as well, and before the
 template is written: if that fails, the template keeps its old hash, so that the next run tries both again.
 """
@@ -13,6 +16,7 @@ template is written: if that fails, the template keeps its old hash, so that the
 from __future__ import annotations
 
 import base64
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -38,6 +42,10 @@ options:
   api_key_name: {description: Name of an API key., type: str}
   api_key_role_descriptors: {description: What the key may do., type: dict, default: {}}
   api_key_encoded: {description: The key in its encoded form if there is one already., type: str, default: ''}
+  api_key_days: {description: Days for which a new key is valid. Needed with api_key_name., type: int}
+  api_key_renew_before_days:
+    description: Days before its end at which a key gets a successor. Needed with api_key_name.
+    type: int
   snapshot_repository: {description: Name of a repository that each node must be able to write to., type: str}
   snapshot_folder:
     description: The repository's folder on the nodes; if empty, the repository must be registered already.
@@ -52,10 +60,21 @@ changes:
   elements: str
   returned: success
 api_key_encoded:
-  description: The new key in its encoded form, if there was none or it was not valid; else empty.
+  description: The new key in its encoded form, if there was none, or it was not valid or is to be renewed; else empty.
   type: str
   returned: when api_key_name is given
+api_key_renewed:
+  description: Whether the key that was given still works, beside the new one.
+  type: bool
+  returned: when api_key_name is given
+api_key_ends:
+  description: When the key ends that is to be used, in seconds since 1970; 0 if there is none yet, as in check mode.
+  type: int
+  returned: when api_key_name is given
 """
+
+
+DAY_S = 86_400
 
 
 def template_changes(cluster: Cluster, wanted: dict[str, Any], check: bool) -> list[str]:
@@ -150,26 +169,49 @@ def first_index_changes(cluster: Cluster, wanted: dict[str, str], check: bool) -
     return changes
 
 
-def api_key_change(cluster: Cluster, params: dict[str, Any], check: bool) -> tuple[list[str], str]:
-    """-> changes, the key in its encoded form if it is a new one, else ''.
+def api_key_change(
+    cluster: Cluster, params: dict[str, Any], now: float, check: bool
+) -> tuple[list[str], dict[str, Any]]:
+    """-> changes, the results `api_key_*`; the key itself only if it is a new one.
 
     A key that was given is not returned: Ansible would mask it in the result, as it masks every given secret.
     """
     name, descriptors, encoded = params["api_key_name"], params["api_key_role_descriptors"], params["api_key_encoded"]
     content = {"role_descriptors": descriptors, "metadata": {HASH: hash_of(descriptors)}}
-    valid = encoded and cluster.call("GET", "/_security/_authenticate", authorization=f"ApiKey {encoded}", missing=401)
-    if valid:
+    why, ends, renewed = "", 0, False
+    if encoded and cluster.call("GET", "/_security/_authenticate", authorization=f"ApiKey {encoded}", missing=401):
         key_id = base64.b64decode(encoded).decode().split(":")[0]
         stored = cluster.call("GET", f"/_security/api_key?id={key_id}")["api_keys"][0]
-        if stored.get("metadata", {}).get(HASH) == content["metadata"][HASH]:
-            return [], ""
-        if not check:
-            cluster.call("PUT", f"/_security/api_key/{key_id}", content)
-        return [f"API key {name}: privileges changed"], ""
-    change = f"API key {name}: {'the stored one is not valid, a new one was issued' if encoded else 'issued'}"
+        ends = stored.get("expiration", 0) // 1000
+        why = reason_to_renew(ends, params, now)
+        renewed = bool(why)
+        if not renewed:
+            same = stored.get("metadata", {}).get(HASH) == content["metadata"][HASH]
+            if not same and not check:
+                cluster.call("PUT", f"/_security/api_key/{key_id}", content)
+            changes = [] if same else [f"API key {name}: privileges changed"]
+            return changes, {"api_key_encoded": "", "api_key_renewed": False, "api_key_ends": ends}
+    elif encoded:
+        why = "the stored one is not valid"
+    change = f"API key {name}: {why}, a new one was issued" if why else f"API key {name}: issued"
     if check:
-        return [change], ""
-    return [change], cluster.call("POST", "/_security/api_key", {"name": name, **content})["encoded"]
+        return [change], {"api_key_encoded": "", "api_key_renewed": False, "api_key_ends": ends}
+    wanted = {"name": name, "expiration": f"{params['api_key_days']}d", **content}
+    issued = cluster.call("POST", "/_security/api_key", wanted)
+    ends = issued["expiration"] // 1000
+    return [change], {"api_key_encoded": issued["encoded"], "api_key_renewed": renewed, "api_key_ends": ends}
+
+
+def reason_to_renew(ends: int, params: dict[str, Any], now: float) -> str:
+    """Return why a key that works until `ends` (seconds since 1970, 0 for ever) gets a successor, '' if it need not."""
+    if not ends:
+        return "it would never end"
+    if ends < now + params["api_key_renew_before_days"] * DAY_S:
+        return f"it ends in {int((ends - now) // DAY_S)} days"
+    # a day more, since the clocks of this host and of Elasticsearch may differ
+    if ends > now + (params["api_key_days"] + 1) * DAY_S:
+        return f"it would end in {int((ends - now) // DAY_S)} days"
+    return ""
 
 
 def repository_change(cluster: Cluster, name: str, folder: str, check: bool) -> list[str]:
@@ -205,9 +247,12 @@ def main() -> None:
             "api_key_name": {"type": "str"},
             "api_key_role_descriptors": {"type": "dict", "default": {}, "no_log": False},
             "api_key_encoded": {"type": "str", "default": "", "no_log": True},
+            "api_key_days": {"type": "int"},
+            "api_key_renew_before_days": {"type": "int"},
             "snapshot_repository": {"type": "str"},
             "snapshot_folder": {"type": "str", "default": ""},
         },
+        required_by={"api_key_name": ("api_key_days", "api_key_renew_before_days")},
         supports_check_mode=True,
     )
     cluster = Cluster(module.params)
@@ -218,7 +263,7 @@ def main() -> None:
             need_winning(cluster, module.params["index_templates"], module.params["first_indices"])
         changes += first_index_changes(cluster, module.params["first_indices"], module.check_mode)
         if module.params["api_key_name"]:
-            more, result["api_key_encoded"] = api_key_change(cluster, module.params, module.check_mode)
+            more, result = api_key_change(cluster, module.params, time.time(), module.check_mode)
             changes += more
         if module.params["snapshot_repository"]:
             repository, folder = module.params["snapshot_repository"], module.params["snapshot_folder"]

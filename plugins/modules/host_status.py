@@ -38,6 +38,7 @@ options:
   backups: {description: Whether backups are made here., type: bool, default: false}
   elasticsearch_url: {description: 'Elasticsearch of this host, if there is one.', type: str, default: ''}
   elasticsearch_password: {description: Password of the user elastic., type: str, default: ''}
+  api_keys: {description: Names of API keys of Elasticsearch to look at., type: list, elements: str, default: []}
 """
 
 RETURN = r"""
@@ -170,15 +171,28 @@ def consumer(command: str) -> dict[str, Any]:
         return {"fault": str(error)}
 
 
-def elasticsearch(url: str, password: str, ca_file: str) -> dict[str, Any]:
+def elasticsearch(url: str, password: str, ca_file: str, keys: list[str]) -> dict[str, Any]:
     cluster = Cluster({"url": url, "ca_file": ca_file, "username": "elastic", "password": password})
     try:
         health = cluster.call("GET", "/_cluster/health?level=indices")
+        found = cluster.call("GET", "/_security/api_key?name=login-*")["api_keys"] if keys else []
     except Refused as error:
         return {"fault": str(error)}
     told = {key: health[key] for key in ("status", "number_of_nodes", "unassigned_shards")}
     indices = {name: each["status"] for name, each in health["indices"].items() if each["status"] != "green"}
-    return {"fault": "", **told, "indices": dict(sorted(indices.items()))}
+    return {"fault": "", **told, "indices": dict(sorted(indices.items())), "api_keys": api_keys(found, keys)}
+
+
+def api_keys(found: list[dict[str, Any]], wanted: list[str]) -> dict[str, float | None]:
+    """Return when each of these API keys ends, in seconds since 1970: None for never, 0 if there is none of the name.
+
+    One that is being renewed has a successor of the same name, which counts.
+    """
+    newest = {key["name"]: key for key in sorted(found, key=lambda each: each["creation"]) if not key["invalidated"]}
+    ends: dict[str, float | None] = dict.fromkeys(sorted(wanted), 0)
+    for name in ends.keys() & newest.keys():
+        ends[name] = newest[name]["expiration"] / 1000 if "expiration" in newest[name] else None
+    return ends
 
 
 def main() -> None:
@@ -194,6 +208,7 @@ def main() -> None:
             "backups": {"type": "bool", "default": False},
             "elasticsearch_url": {"type": "str", "default": ""},
             "elasticsearch_password": {"type": "str", "default": "", "no_log": True},
+            "api_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
         },
         supports_check_mode=True,
     )
@@ -211,7 +226,7 @@ def main() -> None:
         "producers": producers(),
         "consumer": consumer("status") if told["consumer"] else None,
         "backups": consumer("backups") if told["backups"] else None,
-        "elasticsearch": elasticsearch(url, password, ca) if url else None,
+        "elasticsearch": elasticsearch(url, password, ca, told["api_keys"]) if url else None,
     }
     module.exit_json(changed=False, status=status)
 

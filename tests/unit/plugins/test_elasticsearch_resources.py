@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """New fields of a template come to the indices that are there, or nothing is changed; a pattern has an index."""
 
+import base64
 from typing import Any
 
 import pytest
 from ansible.module_utils.service_api import HASH, Refused, hash_of
-from elasticsearch_resources import first_index_changes, need_winning, template_changes
+from elasticsearch_resources import DAY_S, api_key_change, first_index_changes, need_winning, template_changes
 
 KEYWORD, DATE = {"type": "keyword"}, {"type": "date"}
 WANTED = {"reason": KEYWORD, "replay": {"properties": {"state": KEYWORD, "at": DATE}}}
@@ -122,3 +123,90 @@ def test_an_index_is_not_made_by_a_foreign_template() -> None:
     other = Simulated()
     need_winning(other, {}, first)
     assert other.asked == []
+
+
+NOW = 1_790_000_000
+RIGHTS = {"login-report": {"indices": []}}
+
+
+class Keys:
+    """Issues keys, and knows one by its metadata and end (seconds since 1970)."""
+
+    def __init__(self, ends: float | None, rights: Any = None) -> None:
+        self.ends, self.rights = ends, RIGHTS if rights is None else rights
+        self.written: list[tuple[str, str, Any]] = []
+
+    def call(self, method: str, path: str, body: Any = None, authorization: str = "", missing: int = 404) -> Any:
+        if path == "/_security/_authenticate":
+            return {"username": "elastic"} if authorization == f"ApiKey {KEY}" else None
+        if method == "GET":
+            assert path == "/_security/api_key?id=id-1"
+            expiration = {} if self.ends is None else {"expiration": int(self.ends * 1000)}
+            return {"api_keys": [{"metadata": {HASH: hash_of(self.rights)}, **expiration}]}
+        self.written.append((method, path, body))
+        days = int(body["expiration"].removesuffix("d")) if method == "POST" else 0
+        return {"encoded": "new", "expiration": (NOW + days * DAY_S) * 1000}
+
+
+KEY = base64.b64encode(b"id-1:secret").decode()
+
+
+def key_change(cluster: Any, encoded: str = KEY, check: bool = False) -> tuple[list[str], dict[str, Any]]:
+    params = {
+        "api_key_name": "login-report",
+        "api_key_role_descriptors": RIGHTS,
+        "api_key_encoded": encoded,
+        "api_key_days": 397,
+        "api_key_renew_before_days": 30,
+    }
+    return api_key_change(cluster, params, NOW, check)
+
+
+def test_a_key_is_issued_with_an_end() -> None:
+    cluster = Keys(None)
+    changes, told = key_change(cluster, "")
+    assert changes == ["API key login-report: issued"]
+    assert told == {"api_key_encoded": "new", "api_key_renewed": False, "api_key_ends": NOW + 397 * DAY_S}
+    assert [body["expiration"] for _, _, body in cluster.written] == ["397d"]
+
+
+def test_a_key_that_does_not_work_is_replaced() -> None:
+    changes, told = key_change(Keys(None), base64.b64encode(b"id-0:gone").decode())
+    assert changes == ["API key login-report: the stored one is not valid, a new one was issued"]
+    assert told["api_key_encoded"] == "new" and not told["api_key_renewed"]
+
+
+@pytest.mark.parametrize("days", [30, 31, 396.9, 397.1])
+def test_a_key_that_lasts_is_left(days: float) -> None:
+    cluster = Keys(NOW + days * DAY_S)
+    changes, told = key_change(cluster)
+    assert changes == [] and cluster.written == []
+    assert told == {"api_key_encoded": "", "api_key_renewed": False, "api_key_ends": int(NOW + days * DAY_S)}
+
+
+def test_other_privileges_leave_the_key_and_its_end() -> None:
+    cluster = Keys(NOW + 300 * DAY_S, {"login-report": {"indices": ["other"]}})
+    assert key_change(cluster)[0] == ["API key login-report: privileges changed"]
+    assert [(method, path, "expiration" in body) for method, path, body in cluster.written] == [
+        ("PUT", "/_security/api_key/id-1", False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ends", "why"),
+    [
+        (NOW + 29.9 * DAY_S, "it ends in 29 days"),
+        (None, "it would never end"),
+        (NOW + 400 * DAY_S, "it would end in 400 days"),
+    ],
+)
+def test_a_key_that_ends_soon_or_at_another_time_gets_a_successor_once(ends: float | None, why: str) -> None:
+    cluster = Keys(ends)
+    assert key_change(cluster, check=True)[0] == [f"API key login-report: {why}, a new one was issued"]
+    assert cluster.written == []
+    changes, told = key_change(cluster)
+    assert changes == [f"API key login-report: {why}, a new one was issued"]
+    assert told == {"api_key_encoded": "new", "api_key_renewed": True, "api_key_ends": NOW + 397 * DAY_S}
+    assert [(method, path) for method, path, _ in cluster.written] == [("POST", "/_security/api_key")]
+    # and that one is left
+    assert key_change(Keys(told["api_key_ends"]))[0] == []

@@ -50,6 +50,13 @@ def test_an_issued_secret_is_dropped_for_a_new_one_to_be_issued() -> None:
     assert content == Content({}, {"key": ["old"]})
 
 
+def test_an_issued_secret_that_is_renewed_stays_beside_the_new_one() -> None:
+    content = Content({"key": "old"})
+    content.draw("key", here=False)
+    content.secrets |= {"key": "new"}
+    assert content == Content({"key": "new"}, {"key": ["old"]})
+
+
 @pytest.mark.parametrize("value", [ODD, "eight to", " blanks at both ends "])
 def test_what_can_be_a_password(value: str) -> None:
     assert fault("elastic_password", value, given=True) == ""

@@ -12,6 +12,7 @@ NOW = 1_790_000_000.0
 LIMITS = Limits(
     min_certificate_days=14,
     min_ca_days=90,
+    min_api_key_days=14,
     min_disk_percent=10,
     max_lag_seconds=300,
     max_dead_letters=1000,
@@ -55,7 +56,14 @@ WELL: dict[str, Any] = {
             "counters": {"acked": 27451},
         }
     ],
-    "elasticsearch": {"fault": "", "status": "green", "number_of_nodes": 1, "unassigned_shards": 0, "indices": {}},
+    "elasticsearch": {
+        "fault": "",
+        "status": "green",
+        "number_of_nodes": 1,
+        "unassigned_shards": 0,
+        "indices": {},
+        "api_keys": {"login-consumer": NOW + 14 * DAY_S, "login-report": NOW + 300 * DAY_S},
+    },
     "consumer": {
         "fault": "",
         "kafka_fault": None,
@@ -78,6 +86,10 @@ def host(change: Callable[[Any], Any]) -> dict[str, Any]:
     return changed
 
 
+def key_ends(ends: float | None) -> Callable[[Any], Any]:
+    return lambda told: told["elasticsearch"]["api_keys"].update({"login-consumer": ends})
+
+
 def test_all_is_well() -> None:
     assert wrong({"a": WELL}, LIMITS, NOW) == []
     told = screen({"a": WELL}, [], NOW)
@@ -85,6 +97,7 @@ def test_all_is_well() -> None:
     assert "a     login-consumer      active    2026-09-21 11:43:20  661 MB  1-a" in told
     assert "/opt, /var/lib  10.0 GB, 10 %" in told
     assert "kafka 14 days, CA 90 days, CA 3000 days (a)" in told
+    assert "login-consumer 14 days, login-report 300 days (a)" in told
     assert "19.9 records/s, last batch 1 s ago, not read yet 4 (a)" in told
     assert "1000 in the last 24 hours, 1200 in all (a)" in told
     assert "1000 records in the last 24 hours (a)" in told
@@ -117,6 +130,10 @@ def test_all_is_well() -> None:
             "login-events-2026.05 and 2 more (yellow)",
         ),
         (lambda h: h["elasticsearch"]["indices"].update({".security-7": "red"}), "a shard of .security-7 (red)"),
+        (key_ends(NOW + 13 * DAY_S), "the API key login-consumer ends in 13 days: run site.yml, which renews it"),
+        (key_ends(NOW - 1), "the API key login-consumer has ended: run site.yml"),
+        (key_ends(0), "the API key login-consumer is not there: run site.yml"),
+        (key_ends(None), "the API key login-consumer never ends: run site.yml"),
         (lambda h: h["elasticsearch"].update(fault="401"), "Elasticsearch gives no health: 401"),
         (lambda h: h["consumer"].update(fault="no answer"), "login-consumer status fails: no answer"),
         (lambda h: h["consumer"].update(kafka_fault="refused"), "the consumer's way to Kafka: refused"),

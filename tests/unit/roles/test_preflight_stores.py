@@ -47,6 +47,16 @@ RULES: Rules = {
         ],
         [Host(), Host({"elasticsearch_extra_config": {"node.attr.rack": "a"}})],
     ),
+    "elasticsearch: Refuse lifetimes of API keys that cannot work": (
+        [
+            (
+                Host({"pipeline_api_key_days": 30}),
+                ["pipeline_api_key_renew_before_days (30) < pipeline_api_key_days (30)"],
+            ),
+            (Host({"pipeline_api_key_renew_before_days": 0}), ["0 < pipeline_api_key_renew_before_days (0)"]),
+        ],
+        [Host(), Host({"pipeline_api_key_days": 2, "pipeline_api_key_renew_before_days": 1})],
+    ),
     "elasticsearch: Refuse Elasticsearch's FIPS mode": (
         [
             (
