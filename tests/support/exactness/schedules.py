@@ -45,6 +45,8 @@ class Step:
     faults: float = 0.0
     """The chance of a fault at each request, and of a kill at each commit."""
     accident: str = ""
+    poison: int = 0
+    """How many of the records kill the consumer each time it reads them."""
     amid: str = ""
     """An accident of Kafka while the consumer waits for Elasticsearch, if it does."""
 
@@ -54,7 +56,8 @@ Schedule = tuple[Step, ...]
 
 def made(seed: int) -> Schedule:
     """Return the schedule of a seed."""
-    rng = random.Random(seed)
+    rng, poison = random.Random(seed), random.Random(f"poison {seed}")
+    is_poisoned = poison.random() < 0.2
     faults = rng.choice([0.0, 0.02, 0.05, 0.15])
     accidents = _LOSES_NOTHING | (_KAFKA_LOSES if rng.random() < 0.5 else {})
     names, weights = list(accidents), list(accidents.values())
@@ -63,7 +66,8 @@ def made(seed: int) -> Schedule:
         accident = rng.choices(names, weights)[0] if rng.random() < 0.6 else ""
         amid = rng.choice(list(_KAFKA_LOSES)) if accidents != _LOSES_NOTHING and rng.random() < 0.3 else ""
         size = (rng.randrange(10), rng.randrange(1, 5), rng.randrange(1, 7))
-        steps.append(Step(rng.randrange(1 << 30), *size, faults, accident, amid))
+        kill = poison.randrange(3) if is_poisoned else 0
+        steps.append(Step(rng.randrange(1 << 30), *size, faults, accident, kill, amid))
     return tuple(steps)
 
 
@@ -116,6 +120,7 @@ class _Player:
     def play(self, step: Step) -> None:
         world, rng = self._world, random.Random(step.seed)
         self._send(rng, step.records)
+        self._poison(random.Random(f"poison {step.seed}"), step.poison)
         if step.batches:
             outage = _Outage(step, rng, self._accident)
             world.elastic.fault, world.while_waiting = outage.fault, outage.passes
@@ -131,7 +136,7 @@ class _Player:
     def settle(self) -> list[str]:
         """Let all be read without a fault, by an operator who does as he is asked; return what does not hold."""
         world = self._world
-        for _ in range(4):
+        for _ in range(4 + 16 * len(world.poison)):
             told = self._consume(99, 5, None)
             if told == "idle":
                 break
@@ -172,6 +177,12 @@ class _Player:
                 )
                 fields |= {"browser": rng.choice(["Firefox", "Chrome"]), "country": rng.choice(["KR", "DE"])}
                 world.event(None if kind < 0.4 else f"e{name}", at, partition, **fields)
+
+    def _poison(self, rng: random.Random, number: int) -> None:
+        """Have some of the records that Kafka holds kill the consumer from now on, read before or not."""
+        log = self._world.log
+        places = [(log.topic.id, p, o) for p, held in enumerate(log.partitions) for o in range(log.first[p], len(held))]
+        self._world.poison.update(rng.sample(places, min(number, len(places))))
 
     def _accident(self, name: str, rng: random.Random) -> None:
         world = self._world
@@ -259,8 +270,9 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
     """Yield schedules with one thing less."""
     for number, step in enumerate(schedule):
         yield schedule[:number] + schedule[number + 1 :]
-        for change in ({"amid": ""}, {"accident": ""}, {"faults": 0.0}, {"records": step.records // 2}, {"batches": 0}):
-            changed = replace(step, **change)  # type: ignore[arg-type]
+        none: list[dict[str, Any]] = [{"amid": ""}, {"accident": ""}, {"faults": 0.0}, {"poison": 0}, {"batches": 0}]
+        for change in (*none, {"records": step.records // 2}):
+            changed = replace(step, **change)
             if changed != step:
                 yield (*schedule[:number], changed, *schedule[number + 1 :])
 

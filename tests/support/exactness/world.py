@@ -9,6 +9,7 @@ import random
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -132,6 +133,10 @@ class World:
         self.sent: dict[tuple[str, int, int], list[bytes | None]] = {}
         """The values that ever stood at a place, also those that Kafka has lost."""
         self.options: dict[str, Any] = options
+        self.poison: set[tuple[str, int, int]] = set()
+        """Places whose records kill the consumer when it reads them."""
+        self.deaths: Counter[tuple[str, int, int]] = Counter()
+        """How often the consumer was killed while it read what is at a place, whatever killed it."""
         self.waits = 3
         self.while_waiting: Callable[[], None] = lambda: None
         """Called when the consumer waits for a service, or before it begins its query again."""
@@ -189,6 +194,11 @@ class World:
         records = self.log.partitions[partition]
         self.sent.setdefault((self.log.topic.id, partition, len(records)), []).append(value)
         records.append(Record(value, round(self.clock.time() * 1000), is_mark))
+
+    def poisonous(self, value: bytes | None, partition: int = 0) -> None:
+        """Append a record that kills the consumer when it is read."""
+        self.poison.add((self.log.topic.id, partition, len(self.log.partitions[partition])))
+        self.send(value, partition)
 
     def event(self, id_: str | None, at: int = NOW, partition: int = 0, **fields: Any) -> None:
         """Append a valid event of the native format."""
@@ -254,12 +264,17 @@ class _Simulated(run._Consumer):
 
     def _start(self, spark: Any, writer: Any, start: str) -> Any:
         failure = None
+        writer.read = self._part
         try:
             self._execute(writer, json.loads(start)[self._world.log.topic.name])
             self._stopping.set()
         except Exception as error:
             failure = f"{type(error).__name__}: {error}"
         return SimpleNamespace(isActive=False, exception=lambda: failure, lastProgress=None, stop=lambda: None)
+
+    def _part(self, part: Any) -> "_Frame":
+        begins, ends = ({each[0]: each[at] for each in part} for at in (1, 2))
+        return _Frame(self._world, begins, ends, self._rng)
 
     def _execute(self, writer: Any, start: dict[str, int]) -> None:
         world, home = self._world, self._world.checkpoint
@@ -326,7 +341,12 @@ class _Frame:
         if self._rng:
             self._rng.shuffle(tasks)
             again = [task for task in tasks if self._rng.random() < 0.15]
-        rows = [list(self._work(iter(list(self._records(*task))))) for task in [*again, *tasks, *again]]
+        try:
+            rows = [list(self._work(iter(list(self._records(*task))))) for task in [*again, *tasks, *again]]
+        except Crash:
+            id_ = self._world.log.topic.id
+            self._world.deaths.update((id_, p, o) for p, first, end in tasks for o in range(first, end))
+            raise
         answers = rows[len(again) : len(again) + len(tasks)]
         return [SimpleNamespace(counts=row.column("counts")[0].as_py()) for answer in answers for row in answer]
 
@@ -335,6 +355,8 @@ class _Frame:
         held = log.partitions[partition] if partition < len(log.partitions) else []
         if first < log.first[partition] and not self._world.settings.kafka.allow_data_loss:
             raise HopFailed(_LOST)
+        if any((log.topic.id, partition, offset) in self._world.poison for offset in range(first, end)):
+            raise Crash
         places = [o for o in range(max(first, log.first[partition]), min(end, len(held))) if not held[o].is_mark]
         if places:
             rows = [(held[o].value, partition, o, held[o].at, 1, None, None) for o in places]

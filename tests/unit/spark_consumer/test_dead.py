@@ -131,7 +131,7 @@ def test_plan_counts_what_is_skipped_and_refused() -> None:
     assert "3 dead letters to replay" in text
     assert "4 skipped: sent before" in text
     assert "5 skipped: marked as sending" in text
-    assert "7 skipped: their records were too large to be kept" in text
+    assert "7 skipped: their records were not kept" in text
     assert "6 refused: they come from topic other, but kafka.topic is login-events" in text
 
 

@@ -76,3 +76,9 @@ def test_a_letter_tells_of_its_replay(replay: dict[str, Any] | None, text: str) 
     lines = list(letter_lines(Letter("i", "an-id", FIELDS | {"replay": replay})))
     assert text in lines
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_letter_of_a_record_that_was_not_read_says_so() -> None:
+    lines = list(letter_lines(Letter("i", "an-id", FIELDS | {"reason": "unreadable"})))
+    assert "size    not known" in lines
+    assert lines[-1] == "(nothing of the record was kept)"

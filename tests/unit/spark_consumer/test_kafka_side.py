@@ -45,6 +45,8 @@ def test_what_passes_by_itself(failure: str) -> None:
     assert lasting_cause(failure) is None
     assert is_outage(failure)
     assert not is_outage("ArithmeticError: 5 records were read but 4 are accounted for")
+    cannot_unpack = "fetching the next record from p-0. If needed, please seek past the record to continue consumption."
+    assert not is_outage(f"org.apache.kafka.common.KafkaException: Received exception when {cannot_unpack}")
 
 
 @pytest.mark.parametrize(

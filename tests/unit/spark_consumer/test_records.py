@@ -93,7 +93,7 @@ def test_every_reason_has_its_record() -> None:
     told = {row.reason for row in [*PAGE.rows, *STEPS] if row.becomes == "dead"}
     others = {Reason.FORMAT_UNKNOWN, Reason.HEADER_INVALID, Reason.NOT_A_LINE, Reason.SEVERAL_EVENTS}
     others.add(Reason.UNRECOGNISED)
-    of_the_worker = {Reason.REFUSED, Reason.EVENT_ID_RESERVED}
+    of_the_worker = {Reason.REFUSED, Reason.EVENT_ID_RESERVED, Reason.UNREADABLE}
     assert set(Reason) - told == others | of_the_worker, "those of the worker are tested there, others with the formats"
     assert told < set(Reason)
 

@@ -56,6 +56,8 @@ class Reason(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown", "outcome is neither success nor failure"
     FIELD_TYPE = "field_type", "a field has another type than the format says"
     FIELD_LENGTH = "field_length", "an id is longer than an index key may be"
+    # the consumer
+    UNREADABLE = "unreadable", "the consumer died each time it read the record, such as for want of memory"
     # the store
     REFUSED = "refused", "Elasticsearch refused the document; its own reason is in detail"
 

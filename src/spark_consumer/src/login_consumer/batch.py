@@ -22,6 +22,8 @@ from login_consumer.plan import Plan, told_replaced
 from login_consumer.progress import Batch, Offsets, Ranges, Times, progress_lines
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
+from login_consumer.tries import Orderly, Part, Tries, size
+from login_consumer.unreadable import give_up
 from login_consumer.windows import refresh
 from login_consumer.worker import RESULT_SCHEMA, Worker
 
@@ -34,15 +36,15 @@ log = logging.getLogger(__name__)
 _LAST_DELAY_S = 30.0
 
 
-class Stopped(Exception):
+class Stopped(Orderly):
     """The consumer is to stop; the batch is replayed at the next start."""
 
 
-class Moved(Exception):
+class Moved(Orderly):
     """Kafka does not hold what the batch was planned of: the consumer has to decide anew how to go on."""
 
 
-class Replaced(Exception):
+class Replaced(Orderly):
     """Kafka holds other records than those that are stored: an operator has to decide. The text says what and how."""
 
 
@@ -88,6 +90,12 @@ class BatchWriter:
         self.moved = self.replaced = ""
         """Why the query was ended, if it was for such a cause."""
         self._written = written or {}
+        self.tries = Tries(settings.checkpoint_dir, topic.id)
+        self.read: Callable[[Part], DataFrame]
+        """Returns these records as the frames of batches have them."""
+        # Planned by a process before this one, or by this one before its query ended.
+        is_open = any(end > plan.start.get(partition, 0) for partition, end in plan.ends.items())
+        self._is_repeated = is_open and plan.recorded is None
 
     def __call__(self, frame: "DataFrame", batch: int) -> None:
         """Write batch number `batch`, then wait until the next may begin.
@@ -144,7 +152,7 @@ class BatchWriter:
 
     def _write(self, frame: "DataFrame", this: Batch) -> None:
         started, batch = time.monotonic(), this.number
-        counts = self._run_workers(frame, this.size)
+        counts = self._read(frame, this)
         gaps = this.skipped(counts)
         if any(ranges[0].first == this.ranges[partition].first for partition, ranges in gaps.items()):
             # Retention, or a mark of a transaction. If the batch was read before, more of it is stored than was read.
@@ -168,6 +176,8 @@ class BatchWriter:
             ]
             log.warning("batch %d: Kafka did not hold the offsets %s any more", batch, ", ".join(told))
         self._sink.put([progress_lines(this, counts, times)], "a progress document")
+        self.tries.over()
+        self._is_repeated = False
         self._offsets, self._sequence = {p: each.next for p, each in this.ranges.items()}, self._sequence + 1
         self._marks, self._written = this.marks | counts.marks, self._still_ahead(this)
         self._tally.add(this, counts, times)
@@ -186,8 +196,41 @@ class BatchWriter:
             self._lineage, batch, self._sequence, self._topic, ranges, self._shape, lag, "", self._marks, moment
         )
 
-    def _run_workers(self, frame: "DataFrame", size: int) -> Counts:
-        if size < self._settings.spark.small_batch:
+    def _read(self, frame: "DataFrame", this: Batch) -> Counts:
+        """Return what became of the batch's records, which are read in parts if a process has died of them before."""
+        parts = self.tries.parts(this.ranges) if self._is_repeated else []
+        if not parts:
+            return self._run_workers(frame, this.size)
+        if len(parts) == 1 and not self.tries.hopeless(parts[0]):
+            with self.tries.trying(parts[0]):
+                return self._run_workers(frame, this.size)
+        log.warning("batch %d has ended the process before: it is read in %d parts", this.number, len(parts))
+        counts = Counts()
+        for part in parts:
+            if self._stopping.is_set():
+                raise Stopped(f"batch {this.number} is left to the next start")
+            if self.tries.hopeless(part):
+                counts.add(self._give_up(part, this))
+            else:
+                with self.tries.trying(part):
+                    counts.add(self._run_workers(self.read(part), size(part)))
+        counts.check()
+        return counts
+
+    def _give_up(self, part: Part, this: Batch) -> Counts:
+        (place,) = part
+        log.error(
+            "offset %d of partition %d is given up: the process died each time it read this record alone. It becomes "
+            "a dead letter without its bytes",
+            place.first,
+            place.partition,
+        )
+        now = _ms(time.time())
+        moment = now if this.planned is None else this.planned
+        return give_up(self._sink, self._topic, place, moment, now, self._settings.metrics.window_seconds * 1000)
+
+    def _run_workers(self, frame: "DataFrame", records: int) -> Counts:
+        if records < self._settings.spark.small_batch:
             frame = frame.coalesce(1)
         counts = Counts()
         # the API key is read for each batch: a new one in its file counts at once

@@ -62,10 +62,10 @@ def unfinished(directory: Path, command: str) -> Iterator[None]:
     It outlives the process and the host, and keeps the consumer from starting on what is half done.
     """
     mark = _mark(directory)
-    _write_durably(mark, command)
+    write_durably(mark, command)
     yield
     mark.unlink()
-    _sync(mark.parent)
+    sync(mark.parent)
 
 
 def refuse_unfinished(directory: Path, but: str = "") -> None:
@@ -200,20 +200,20 @@ def adopt(directory: Path, shape: Shape) -> None:
 
 
 def _write(directory: Path, state: dict[str, Any]) -> None:
-    _write_durably(directory / _FILE, json.dumps(state, indent=1))
+    write_durably(directory / _FILE, json.dumps(state, indent=1))
 
 
-def _write_durably(file: Path, text: str) -> None:
+def write_durably(file: Path, text: str) -> None:
     replacement = file.with_name(f"{file.name}.new")
     with replacement.open("w", encoding="utf-8") as opened:
         opened.write(text)
         opened.flush()
         os.fsync(opened.fileno())
     replacement.replace(file)
-    _sync(file.parent)
+    sync(file.parent)
 
 
-def _sync(directory: Path) -> None:
+def sync(directory: Path) -> None:
     """Have the names in a directory outlive a power cut."""
     number = os.open(directory, os.O_RDONLY)
     try:

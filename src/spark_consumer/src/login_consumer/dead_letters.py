@@ -25,8 +25,8 @@ IS_SENT: Query = {"term": {"replay.state": SENT}}
 IS_SENDING: Query = {"term": {"replay.state": SENDING}}
 NOT_SENT: Query = {"bool": {"must_not": [IS_SENT]}}
 UNTOUCHED: Query = {"bool": {"must_not": [{"exists": {"field": "replay.state"}}]}}
-IS_CUT: Query = {"exists": {"field": "sha256"}}
-"""Of a record that was too large to be kept whole, so that it cannot be sent again."""
+IS_CUT: Query = {"bool": {"should": [{"exists": {"field": "sha256"}}, {"term": {"reason": str(Reason.UNREADABLE)}}]}}
+"""Of a record that was too large to be kept whole, or was not read at all, so that it cannot be sent again."""
 ANY: Query = {"match_all": {}}
 IS_UNRECOGNISED: Query = {"term": {"reason": str(Reason.UNRECOGNISED)}}
 
@@ -86,6 +86,11 @@ class Letter:
         """The beginning of the value of a record that was too large to be kept; None if `raw` is the whole."""
         head = self.fields.get("head")
         return None if head is None else base64.b64decode(head)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nothing of the record was kept: see unreadable.py."""
+        return bool(self.fields["reason"] == Reason.UNREADABLE)
 
     @property
     def headers(self) -> Headers:

@@ -95,13 +95,16 @@ def letter_lines(letter: Letter) -> Iterator[str]:
         "detail": fields["detail"],
         "headers": _headers(letter.headers),
         "replay": _replay(fields),
-        "size": f"{fields['size']} bytes" if "size" in fields else "no value",
+        "size": f"{fields['size']} bytes" if "size" in fields else "not known" if letter.is_unread else "no value",
     }
     for name, value in rows.items():
         yield f"{name:<8}{printable(str(value))}"
     yield ""
     if letter.head is not None:
         yield f"the value was not kept; its SHA-256 is {fields['sha256']}, its first {len(letter.head)} bytes are:"
+    if letter.is_unread:
+        yield "(nothing of the record was kept)"
+        return
     yield from content(letter.raw if letter.head is None else letter.head)
 
 
@@ -135,7 +138,7 @@ def plan_lines(planned: Plan, topic: str) -> Iterator[str]:
             "Look for them in the topic or in the newer letters, then give --again"
         )
     if planned.cut:
-        yield f"{planned.cut} skipped: their records were too large to be kept, so there is nothing to send"
+        yield f"{planned.cut} skipped: their records were not kept, so there is nothing to send"
     for other, count in planned.foreign.items():
         yield (
             f"{count} refused: they come from topic {printable(other)}, but kafka.topic is {topic}; "

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from login_common.elastic import Client
-from login_formats import Event
+from login_formats import Event, Reason
 
 from login_consumer.counts import OffsetRange
 from login_consumer.documents import DEAD_LETTERS, EVENTS, STORED_FIELDS, Origin, Stored, Topic
@@ -37,7 +37,8 @@ class Fate(NamedTuple):
     def check(self, raw: bytes | None, event: Event | None, origin: Origin) -> None:
         """Raise OtherRecord if it is the fate of another record than the one at its place now."""
         if self.event is None:
-            same = self.identity == raw
+            # of an unreadable record nothing is known that could be compared
+            same = self.reason == Reason.UNREADABLE or self.identity == raw
         elif event is None:  # it cannot be read any more
             same = True
         elif event.id:

@@ -51,6 +51,8 @@ def lasting_cause(failure: str) -> str | None:
 
 def is_outage(failure: str) -> bool:
     """Return whether the text of a failed query (with no lasting cause) speaks of Kafka."""
+    if "please seek past the record" in failure:
+        return False  # Kafka's client cannot unpack it, however often it is asked
     return "org.apache.kafka.common" in failure or "org.apache.spark.sql.kafka010" in failure
 
 

@@ -28,7 +28,7 @@ from login_consumer.plan import Plan, TopicState, begin_of, decide, moved, refus
 from login_consumer.progress import Batch, Marks, last_progress
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
-from login_consumer.spark import kafka_options, session
+from login_consumer.spark import kafka_options, part_frame, session
 from login_consumer.watchdog import SILENCE_S, Stall, alive, expect
 from login_consumer.windows import Position, ends_behind
 
@@ -214,6 +214,7 @@ class _Consumer:
             .foreachBatch(writer)
             .start()
         )
+        writer.read = partial(part_frame, spark, self._settings.kafka)
         writer.latest = lambda: source_ends(query.lastProgress, self._settings.kafka.topic)
         return query
 
@@ -230,11 +231,15 @@ class _Consumer:
         cause = lasting_cause(failure)
         if cause or not is_outage(failure):
             log.error("the query failed: %s", failure)
+            if cause:
+                writer.tries.take_back()
             raise QueryFailed(cause or f"the query failed: {failure.splitlines()[0]}")
+        writer.tries.take_back()
         return diagnose(self._settings.kafka)
 
     def _stop(self, spark: "SparkSession", query: "StreamingQuery", writer: BatchWriter) -> None:
         """End the query between two batches if the running one ends in time."""
+        writer.tries.take_back()
         deadline = time.monotonic() + self._settings.stop_seconds
         log.info("stopping after the running batch")
         if writer.idle.wait(self._settings.stop_seconds):

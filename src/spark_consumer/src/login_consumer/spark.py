@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Spark session and the Kafka source."""
 
+import json
 import os
 import shlex
 import shutil
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from login_common.settings import SettingsError, read_text
 
+from login_consumer.oversized import worker_columns
 from login_consumer.settings import Kafka, Settings, Spark
+from login_consumer.tries import Part
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 # The default one starts a dozen processes for each log file of a batch; this one only writes and renames.
 _CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
@@ -83,7 +86,9 @@ def session(
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_DIRS"] = str(scratch)
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # of the web page, if there is one
-    every_jvm = f"-Duser.timezone=UTC -Dlog4j2.configurationFile={files('login_consumer') / 'log4j2.properties'}"
+    # Short of memory it would go on with some of its threads gone; systemd starts the service again instead.
+    every_jvm = "-XX:+ExitOnOutOfMemoryError "
+    every_jvm += f"-Duser.timezone=UTC -Dlog4j2.configurationFile={files('login_consumer') / 'log4j2.properties'}"
     options = {
         "spark.driver.memory": spark.driver_memory,
         # Records only pass through the JVM, so little lives in its heap. With G1, Java's own choice, a service at rest
@@ -176,6 +181,21 @@ def kafka_options(kafka: Kafka, starting_offsets: str) -> dict[str, str]:
         "maxOffsetsPerTrigger": str(kafka.max_offsets_per_trigger),
         "failOnDataLoss": str(not kafka.allow_data_loss).lower(),
     }
+
+
+def part_frame(spark: "SparkSession", kafka: Kafka, part: Part) -> "DataFrame":
+    """Return `part` of the topic as oversized.COLUMNS; Kafka's client asks for nothing before it or after it.
+
+    Raises SettingsError if the password's file cannot be read.
+    """
+    options = kafka_options(kafka, json.dumps({kafka.topic: {str(each.partition): each.first for each in part}}))
+    for only_of_streams in ("subscribe", "maxOffsetsPerTrigger"):
+        del options[only_of_streams]
+    options["assign"] = json.dumps({kafka.topic: [each.partition for each in part]})
+    options["endingOffsets"] = json.dumps({kafka.topic: {str(each.partition): each.next for each in part}})
+    # One by one, so that a record which cannot be unpacked spoils none before it
+    options["kafka.max.poll.records"] = "1"
+    return worker_columns(spark.read.format("kafka").options(**options).load())
 
 
 def _quoted(text: str) -> str:

@@ -6,7 +6,20 @@ from typing import Any
 
 import pytest
 from exactness.schedules import failing
-from login_consumer import afresh, batch, checkpoint, counts, documents, fates, plan, progress, run, worker
+from login_consumer import (
+    afresh,
+    batch,
+    checkpoint,
+    counts,
+    documents,
+    fates,
+    plan,
+    progress,
+    run,
+    tries,
+    unreadable,
+    worker,
+)
 
 FIRST, MOST = 1_000_000, 3000
 """Seeds beside those of the histories that have to hold."""
@@ -46,6 +59,9 @@ GUARDS: dict[str, list[tuple[Any, str, Any]]] = {
     "at a start it is asked what was written before": [(run, "ends_behind", lambda *_: {})],
     "a fate is compared with the record": [(fates.Fate, "check", lambda *_: None)],
     "no event brings an id that the consumer makes": [(worker, "id_prefix", lambda _: "no id begins so")],
+    "a record that kills each process is given up": [(tries.Tries, "hopeless", lambda *_: False)],
+    "a record that is given up keeps what it was before": [(unreadable, "first_fates", lambda *_: {})],
+    "deaths are counted beside the checkpoint": [(tries, "write_durably", lambda *_: None)],
     "nobody goes on after half a rebuild": [(checkpoint, "refuse_unfinished", lambda *_, **__: None)],
 }
 
