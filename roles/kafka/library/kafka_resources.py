@@ -1,9 +1,10 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
-"""Ansible module: the topics, SCRAM users and ACLs of a Kafka cluster, in one call over one connection.
+"""Ansible module: the topics, SCRAM users, quotas and ACLs of a Kafka cluster, in one call over one connection.
 
 Waits until the cluster answers an authenticated request, so it is the readiness check as well. Topics, users and ACLs
-that are not named stay as they are, but for users whose names begin with a managed prefix: they go with their ACLs.
+that are not named stay as they are, but for users whose names begin with a managed prefix: they go with
+their quotas and ACLs.
 Runs on a broker's host with kafka-python installed and authenticates by the broker's own certificate (mutual TLS), so
 no administrator password is needed.
 """
@@ -18,6 +19,7 @@ from ansible.module_utils.kafka_admin import ACCESS, quorum_of, when_settled
 from ansible.module_utils.service_api import outcome
 
 with contextlib.suppress(ImportError):  # need_kafka says so
+    from ansible.module_utils.kafka_quotas import quota_changes
     from ansible.module_utils.kafka_users import Rejected, acls_of, unwanted_changes, user_changes
     from kafka.admin import (
         ACL,
@@ -32,7 +34,7 @@ with contextlib.suppress(ImportError):  # need_kafka says so
 
 DOCUMENTATION = r"""
 module: kafka_resources
-short_description: Topics, SCRAM users and ACLs of a Kafka cluster
+short_description: Topics, SCRAM users, quotas and ACLs of a Kafka cluster
 options:
   bootstrap_servers:
     description: The brokers' mutual TLS listener as host:port.
@@ -55,8 +57,12 @@ options:
     description: Mapping of user name to the passwords that Kafka may still have instead, which are changed.
     type: dict
     default: {}
+  producer_byte_rates:
+    description: Mapping of user name to the bytes a second that it may send to each broker; 0 for no bound.
+    type: dict
+    default: {}
   managed_prefixes:
-    description: Users whose names begin so, and are not in users, are deleted with all their ACLs.
+    description: Users whose names begin so, and are not in users, are deleted with all their quotas and ACLs.
     type: list
     elements: str
     default: []
@@ -153,6 +159,7 @@ def all_changes(client: Any, params: dict[str, Any], check: bool) -> list[str]:
     return (
         topic_changes(client, params["topics"], check)
         + user_changes(client, params, check)
+        + quota_changes(client, params, check)
         + acl_changes(client, params["acls"], check)
         + unwanted_changes(client, params, check)
     )
@@ -168,6 +175,7 @@ def main() -> None:
             "topics": {"type": "list", "elements": "dict", "default": []},
             "users": {"type": "dict", "default": {}, "no_log": True},
             "replaced_passwords": {"type": "dict", "default": {}, "no_log": True},
+            "producer_byte_rates": {"type": "dict", "default": {}},
             "managed_prefixes": {"type": "list", "elements": "str", "default": []},
             "acls": {"type": "list", "elements": "dict", "default": []},
         },

@@ -52,6 +52,13 @@ def agent(where: str, installed: bool, active: str = "kafka ") -> Host:
 
 UNPLAIN = "absolute path of letters, digits"
 RULES: Rules = {
+    "kafka: Refuse quotas that are no rates": (
+        [
+            (Host({"kafka_client_byte_rate": -1}), ["bytes a second: 0 for no bound", "8388608 and -1"]),
+            (Host({"kafka_source_byte_rate": 65535}), ["at least 65536", "65535 and 4194304"]),
+        ],
+        [Host(), Host({"kafka_client_byte_rate": 0, "kafka_source_byte_rate": 65536})],
+    ),
     "kafka: Refuse a changed node id": (
         [
             (
