@@ -140,6 +140,9 @@ def _of_consumer(told: dict[str, Any], limits: Limits, runs_since_s: float) -> I
         return
     if told["kafka_fault"]:
         yield f"the consumer's way to Kafka: {told['kafka_fault']}"
+    # red ones are named by Elasticsearch's own health
+    hidden = {name: why for name, why in told.get("unreadable", {}).items() if not why.startswith("red")}
+    yield from (f"index {name} cannot be read, it is {why}" for name, why in hidden.items())
     yield from told.get("deviations", ())
     if waits := told.get("waits_for"):
         yield f"the consumer waits for {waits['service']} since {waits['since']}: {waits['cause']}"
@@ -231,6 +234,8 @@ def _facts(host: Host, now: float) -> Iterator[tuple[str, str]]:
         yield "events", f"{told['events']}, the newest of {told['newest_event'] or 'never'}"
         age = f"{batch['age_seconds']} s ago" if batch else "never"
         waiting = "unknown" if told["not_read_yet"] is None else told["not_read_yet"]
+        if unreadable := told.get("unreadable"):
+            yield "not counted", _some(list(unreadable))
         yield "consumer", f"{told['read_per_second']} records/s, last batch {age}, not read yet {waiting}"
         yield "dead letters", f"{told['dead_letters_last_day']} in the last 24 hours, {told['dead_letters']} in all"
         yield "unrecognised", f"{told.get('unrecognised_last_day', 0)} records in the last 24 hours"

@@ -77,6 +77,9 @@ class Elastic:
         self.searchable: dict[str, dict[str, Hit]] = {}
         self.fault: Callable[[str], Fault | None] = lambda _: None
         self.indices = SimpleNamespace(refresh=self._refresh, resolve_index=self._resolve, delete=self._delete)
+        self.hidden: dict[str, Json] = {}
+        """Indices that cannot be read, each with Elasticsearch's answer to a search for it."""
+        self.without: tuple[str, ...] = ()
         self.refused: Callable[[Json], bool] = lambda _: False
         """Whether a document to create is refused for good, as by the mapping."""
         self._chance = random.Random(1)
@@ -126,7 +129,9 @@ class Elastic:
         self, index: str, query: Json, size: int = 10, aggs: Json | None = None, sort: Any = (), **_: Any
     ) -> Any:
         def carry_out(_: Fault | None) -> Json:
-            hits = [hit for hit in self._in(self.searchable, index) if _meets(query, hit)]
+            left = self._left(index)
+            assert not self.hidden.keys() & left, "a search that waits for an index that cannot be read"
+            hits = [hit for hit in self._in(self.searchable, left) if _meets(query, hit)]
             for order in reversed(sort):
                 (field, descending) = _order(order)
                 hits.sort(key=lambda hit: (hit.value(field) is None, hit.value(field)), reverse=descending)
@@ -135,6 +140,14 @@ class Elastic:
             return answer | ({"aggregations": _aggregate(aggs, hits)} if aggs and self.searchable else {})
 
         return self._request("search", carry_out)
+
+    def msearch(self, searches: list[Json]) -> Json:
+        """Answer searches for one index each."""
+        names = [header["index"] for header in searches[::2]]
+        return {"responses": [self.hidden.get(name, {"status": 200}) for name in names]}
+
+    def refresh(self, index: str | list[str]) -> None:
+        self._refresh(self._left(index))
 
     def number_of(self, index: str, query: Json) -> int:
         return Client.number_of(self, index, query)  # type: ignore[arg-type]
@@ -148,6 +161,11 @@ class Elastic:
             return {"deleted": len(hits)}
 
         return self._request("delete_by_query", carry_out)
+
+    def _left(self, index: str | list[str]) -> list[str]:
+        patterns = [index] if isinstance(index, str) else index
+        matching = (name for name in self.stored if any(fnmatchcase(name, each) for each in patterns))
+        return [name for name in matching if name not in self.without]
 
     def _refresh(self, index: str | list[str], **_: Any) -> None:
         def carry_out(_: Fault | None) -> None:

@@ -70,6 +70,16 @@ def test_a_search_leaves_out_what_it_is_told_to(monkeypatch: pytest.MonkeyPatch)
     assert asked == ["login-events-*", ["login-events-*", "-login-events-2025.11"], ["login-pipeline-*"]]
 
 
+def test_a_refresh_does_not_wait_for_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    client = Client("https://localhost:1")
+    monkeypatch.setattr(client.indices, "refresh", lambda **options: asked.append(options["index"]))
+    client.refresh("login-events-*")
+    client.without = ("login-events-2025.11",)
+    client.refresh(["login-events-*", "login-metrics-*"])
+    assert asked == ["login-events-*", ["login-events-*", "login-metrics-*", "-login-events-2025.11"]]
+
+
 def test_an_error_without_details_is_told_as_it_is() -> None:
     error = api_error(413)
     error.body = "<html>too large</html>"

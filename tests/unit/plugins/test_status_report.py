@@ -146,6 +146,10 @@ def test_all_is_well() -> None:
             "the consumer waits for Elasticsearch since then: refused",
         ),
         (lambda h: h["consumer"].pop("kafka_fault"), "login-consumer is older than this playbook"),
+        (
+            lambda h: h["consumer"].update(unreadable={"a": "red: x", "login-events-2026.01": "closed: open it"}),
+            "index login-events-2026.01 cannot be read, it is closed: open it",
+        ),
         (lambda h: h["consumer"]["last_batch"].update(age_seconds=301), "4 records wait in Kafka, and no batch was"),
         (lambda h: h["consumer"].update(last_batch=None), "no batch was written for 9000 s"),
         (lambda h: h["consumer"]["last_batch"].update(lag_seconds=301), "the consumer is 301 s behind"),

@@ -10,7 +10,6 @@ from login_consumer.hops import HopFailed
 from login_consumer.plan import TopicState
 from login_consumer.settings import Settings
 
-HEALTH = {"login-events-2025.11": "red", "login-events-2025.12": "yellow"}
 BATCH = {"topic_id": "T1", "ranges": [{"partition": 0, "first": 3, "next": 10}]}
 
 
@@ -40,31 +39,9 @@ def test_a_kafka_that_does_not_answer_is_told(settings: Settings, monkeypatch: p
     assert status.waiting(settings.kafka, BATCH) == {"not_read_yet": None, "kafka_fault": "connection refused"}
 
 
-def test_red_indices_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    without: list[Any] = []
-
-    class Cluster:
-        @staticmethod
-        def health(index: list[str], level: str) -> dict[str, Any]:
-            assert (index[0], level) == ("login-events-*", "indices")
-            return {
-                "indices": {"login-events-2025.11": {"status": "red"}, "login-events-2025.12": {"status": "yellow"}}
-            }
-
-    class Client:
-        cluster = Cluster
-
-    client: Any = Client()
-    red = status.red_indices(client)
-    assert red == ["login-events-2025.11"]
-    monkeypatch.setattr(status, "_stored", lambda client, _: without.append(client.without) or {"events": 5})
-    assert status.stored(client, "login-events", red) == {"events": 5, "red_indices": red}
-    assert (without, client.without) == ([red], ())
-
-
-def test_a_person_is_told_what_is_red_and_what_to_do() -> None:
+def test_a_person_is_told_what_is_left_out_and_what_to_do() -> None:
     told = {
-        "red_indices": ["login-events-2025.11"],
+        "unreadable": {"login-events-2025.11": "red: help", "login-pipeline-2025.11": "closed: open it"},
         "events": 5,
         "newest_event": None,
         "windows": 0,
@@ -82,7 +59,8 @@ def test_a_person_is_told_what_is_red_and_what_to_do() -> None:
         "unknown_datasets_last_day": {},
     }
     lines = "\n".join(status.as_text(told))
-    assert "red           login-events-2025.11: left out below. GET /_cluster/allocation/explain" in lines
+    assert "NOT READABLE  login-events-2025.11 is red: help; left out below" in lines
+    assert "not read yet  at most 0" in lines  # newer accounts may be among what is left out
     assert "waits for     Elasticsearch since then: index x is at fault" in lines
     assert "deviates      Kafka: the topic's settings: cleanup.policy is compact" in lines
 
@@ -92,9 +70,8 @@ class Client:
 
     def __init__(self, strange: int, datasets: dict[str, int]) -> None:
         self._strange, self._datasets = strange, datasets
-        self.indices = self
 
-    def refresh(self, **_: Any) -> None:
+    def refresh(self, index: str) -> None:
         pass
 
     def number_of(self, index: str, query: Any) -> int:
@@ -114,7 +91,7 @@ class Client:
 
 
 def test_what_is_unrecognised_is_told_apart_from_dead_letters() -> None:
-    told = status.stored(Client(7, {}), "login-events", [])  # type: ignore[arg-type]
+    told = status.stored(Client(7, {}), "login-events")  # type: ignore[arg-type]
     assert (told["dead_letters"], told["dead_letters_by_reason"]) == (2, {"not_json": 2})
     assert (told["unrecognised_last_day"], told["unrecognised_kept"]) == (7, 5)
     lines = list(status.as_text(told | {"not_read_yet": 0, "kafka_fault": None}))
@@ -126,7 +103,7 @@ def test_what_is_unrecognised_is_told_apart_from_dead_letters() -> None:
 
 
 def test_data_sets_of_which_nobody_knows_the_logins_are_warned_of() -> None:
-    told = status.stored(Client(0, {"odd\x1b[2J": 3}), "login-events", [])  # type: ignore[arg-type]
+    told = status.stored(Client(0, {"odd\x1b[2J": 3}), "login-events")  # type: ignore[arg-type]
     text = "\n".join(status.as_text(told | {"not_read_yet": 0, "kafka_fault": None}))
     assert "WARNING       events of data sets whose logins are not known, so more may be counted: odd\\x1b[2J 3" in text
     assert "dead list --reason" not in text

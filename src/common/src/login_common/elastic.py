@@ -24,6 +24,11 @@ FAILURES = (ApiError, TransportError)
 # Item and request statuses that pass by themselves.
 BUSY = frozenset({429, 502, 503, 504})
 
+RED_CURE = (
+    "GET /_cluster/allocation/explain tells why; bring its node or disk back, or restore the index (docs/backup.md)"
+)
+"""What helps if a shard is on no node."""
+
 _MOST_INDICES = 10_000
 # As Elasticsearch lists the shards that a search misses: [[index][0], [index][1]]
 _MISSING_SHARD = re.compile(r"\[([^\[\]]+)\]\[\d+\]")
@@ -33,18 +38,25 @@ class Client(Elasticsearch):
     """A client that takes whole answers only: while shards recover, a part of the documents looks like all of them."""
 
     without: Sequence[str] = ()
-    """Indices that searches leave out, so that the others are told whole."""
+    """Indices that searches and refreshes leave out, so that the others are told whole."""
 
     def search(self, **options: Any) -> ObjectApiResponse[Any]:
         """Search, or be told 503 while a shard is missing. An index that is not there has no documents."""
-        if self.without:
-            asked = options["index"]
-            patterns = [asked] if isinstance(asked, str) else list(asked)
-            out = [f"-{name}" for name in self.without if any(name.startswith(each.rstrip("*")) for each in patterns)]
-            options["index"] = [*patterns, *out]
+        options["index"] = self._left(options["index"])
         # The time limit of the nodes is for people's queries; ours is the one of the connection.
         whole: dict[str, Any] = {"allow_partial_search_results": False, "allow_no_indices": True, "timeout": "-1"}
         return super().search(**whole | options)
+
+    def refresh(self, index: str | Sequence[str]) -> None:
+        """Make all documents searchable. Elasticsearch would wait a minute for each red index."""
+        self.indices.refresh(index=self._left(index), allow_no_indices=True)
+
+    def _left(self, index: str | Sequence[str]) -> str | Sequence[str]:
+        if not self.without:
+            return index
+        patterns = [index] if isinstance(index, str) else list(index)
+        out = [f"-{name}" for name in self.without if any(name.startswith(each.rstrip("*")) for each in patterns)]
+        return [*patterns, *out]
 
     def number_of(self, index: str, query: Query) -> int:
         """Return the number of documents; Elasticsearch's own count would leave out those of missing shards."""
@@ -118,7 +130,11 @@ def error_of(error: ApiError) -> tuple[str, str]:
 
     Of a search the reason is that of the first index that fails: "all shards failed" names neither it nor its field.
     """
-    details = error.body.get("error") if isinstance(error.body, dict) else None
+    return error_in(error.body.get("error") if isinstance(error.body, dict) else None)
+
+
+def error_in(details: Any) -> tuple[str, str]:
+    """Return the same of `error` in an answer to one of several searches."""
     if not isinstance(details, dict):
         return "", str(details or "")
     kind, reason = str(details.get("type") or ""), str(details.get("reason") or "")
@@ -148,10 +164,7 @@ def status_cause(status: int, kind: str, reason: str) -> str:
     if status == 429:
         return f"Elasticsearch is overloaded (429, {said}); it passes when less is asked of it"
     if status in BUSY and (red := sorted(set(_MISSING_SHARD.findall(reason)) if "missing shards" in reason else ())):
-        return (
-            f"index {', '.join(red)} is red: a shard of it is on no node that is there ({status}). GET "
-            "/_cluster/allocation/explain tells why; bring its node or disk back, or restore the index from a backup"
-        )
+        return f"index {', '.join(red)} is red: a shard of it is on no node that is there ({status}). {RED_CURE}"
     if status in BUSY:
         return f"Elasticsearch is not ready ({status}, {said}); see its log if this lasts"
     return f"Elasticsearch answered {status}: {said}"

@@ -2,7 +2,8 @@
 """The command login-consumer.
 
 Exit codes: 0 all well; 1 failed, or the audit does not balance; 2 settings or arguments are wrong; 3 an operator has to
-decide; 4 a service, or the checkpoint's lock, cannot be had now. The unit is not started again after 2 and 3.
+decide; 4 a service, or the checkpoint's lock, cannot be had now; 5 the audit is not complete. The unit is not started
+again after 2 and 3.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from login_consumer.backup import look as look_at_backups
 from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError, Locked
 from login_consumer.hops import HopFailed
+from login_consumer.left_out import LeftOut
 from login_consumer.outage import waits_for
 from login_consumer.promise import deviations, promise_hops
 from login_consumer.rebuild import rebuild
@@ -48,7 +50,7 @@ from login_consumer.settings import (
 from login_consumer.sink import Sink
 from login_consumer.snapshots import Repository
 from login_consumer.spark import SparkFailed
-from login_consumer.status import as_text, red_indices, stored, waiting
+from login_consumer.status import as_text, stored, waiting
 from login_consumer.windows import Span
 from login_consumer.witness import ClockDoubted
 
@@ -100,7 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     status_parser.set_defaults(command=_status)
     audit_parser = commands.add_parser(
         "audit",
-        help="compare Kafka, events, windows and dead letters; exit code 1 if they do not balance, 4 without an answer",
+        help="compare Kafka, events, windows and dead letters; exit code 1 if they do not balance, 4 without an "
+        "answer, 5 if indices could not be read",
         description="Audits all batches and windows, or the batches written and the windows that start in a time.",
     )
     audit_parser.add_argument("--json", action="store_true", help="as one JSON object")
@@ -171,19 +174,14 @@ def _check(settings: Settings, _: argparse.Namespace) -> int:
 
 def _status(settings: Settings, options: argparse.Namespace) -> int:
     # asked through Sink, as an index that was made just now does not answer yet
-    red = _red(settings)
-    told = Sink(settings.elasticsearch).ask(lambda client: stored(client, settings.kafka.topic, red))
+    sink = Sink(settings.elasticsearch)
+    unreadable = sink.ask(LeftOut.ask).unreadable
+    sink.leave_out(unreadable)
+    told = {"unreadable": unreadable} | sink.ask(lambda client: stored(client, settings.kafka.topic))
     told |= waiting(settings.kafka, told["last_batch"]) | {"waits_for": waits_for(settings.waiting_file)}
     told["deviations"] = deviations(promise_hops(settings))
     print(json.dumps(told, indent=1) if options.json else "\n".join(as_text(told)))
     return 0
-
-
-def _red(settings: Settings) -> list[str]:
-    """Return the red indices; none where the playbook has not deployed the key that may see them."""
-    if settings.promise_file is None:
-        return []
-    return Sink(load_retention_settings(None).elasticsearch).ask(red_indices)
 
 
 def _promise(settings: Settings, options: argparse.Namespace) -> int:
@@ -197,7 +195,7 @@ def _promise(settings: Settings, options: argparse.Namespace) -> int:
 def _audit(settings: Settings, options: argparse.Namespace) -> int:
     found = audit(settings, _span(options))
     print(json.dumps(found.as_json(), indent=1) if options.json else "\n".join(audit_lines(found)))
-    return 1 if found.faults else 0
+    return 1 if found.faults else 5 if found.unreadable else 0
 
 
 def _rebuild(settings: Settings, options: argparse.Namespace) -> int:

@@ -162,7 +162,7 @@ def _last(mark: Mark | None) -> dict[str, Any]:
 
 def last_progress(client: Client, topic: str) -> Progress | None:
     """Return the newest progress of the topic of this name, or None if there is none."""
-    client.indices.refresh(index=f"{PIPELINE}-*", allow_no_indices=True)
+    client.refresh(f"{PIPELINE}-*")
     found = client.search(
         index=f"{PIPELINE}-*",
         query={"term": {"topic": topic}},

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
-from login_common.elastic import Client, Query
+from login_common.elastic import Client, Query, Unavailable
 
 from login_consumer import checkpoint
 from login_consumer.documents import EVENTS, METRICS, WindowKey, index_name, metric_id, metric_source
+from login_consumer.left_out import LeftOut, as_lines
 from login_consumer.plan import changes_of_shape, refuse_other_shape
 from login_consumer.progress import Progress, last_progress
 from login_consumer.settings import Settings
@@ -37,12 +38,15 @@ def rebuild(settings: Settings, span: Span | None, tell: Callable[[str], None]) 
     Without `span` the settings' window and keys become those of the checkpoint, too.
     Until it has ended so, the consumer does not start.
     Raises CheckpointError if the consumer runs, if a part was to be rebuilt with other keys or windows than the rest,
-    or if a restore, or before a part a rebuild, is not done; Unavailable.
+    or if a restore, or before a part a rebuild, is not done. Raises Unavailable, also if an index cannot be read: the
+    windows of its events would look stale.
     """
     with checkpoint.locked(settings.checkpoint_dir):
         # a rebuild of all that was interrupted has left windows of two lengths, and only another of all replaces them
         checkpoint.refuse_unfinished(settings.checkpoint_dir, but="" if span else "rebuild")
         sink, shape = Sink(settings.elasticsearch), checkpoint.shape_of(settings)
+        if hidden := sink.ask(LeftOut.ask).unreadable:
+            raise Unavailable(f"nothing was rebuilt: index {'; index '.join(as_lines(hidden))}")
         progress = sink.ask(lambda client: last_progress(client, settings.kafka.topic))
         if progress is None:
             raise checkpoint.CheckpointError(

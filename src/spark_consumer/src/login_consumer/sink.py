@@ -47,6 +47,7 @@ class Sink:
         self._settings = settings
         self._client: Client | None = None
         self._innocent = Innocent()
+        self._without: tuple[str, ...] = ()
 
     def create(self, documents: Sequence[Document]) -> list[Item]:
         """Create `documents`; return for each an item that is taken, exists or refused.
@@ -154,7 +155,14 @@ class Sink:
         client = self._client  # another thread may drop it meanwhile
         if client is None:
             client = self._client = connect(self._settings)
+            client.without = self._without
         return client
+
+    def leave_out(self, indices: Iterable[str]) -> None:
+        """Let searches leave out these indices from now on, so that the others are told whole."""
+        self._without = tuple(indices)
+        if self._client is not None:
+            self._client.without = self._without
 
     def _repeat(self, attempt: Callable[[], str]) -> None:
         """Call `attempt` until it returns no reason to do so again. Raises Unavailable when time is up."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """login-consumer status: what is in Elasticsearch, how far the consumer is, and what Kafka holds beyond that."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,42 +10,23 @@ from login_common.text import printable
 from login_formats import DATASETS, Reason
 
 from login_consumer.dead_letters import ANY, IS_UNRECOGNISED, newest
-from login_consumer.documents import DEAD_LETTERS, EVENTS, FAMILIES, METRICS, PIPELINE
+from login_consumer.documents import DEAD_LETTERS, EVENTS, METRICS, PIPELINE
 from login_consumer.hops import HopFailed
 from login_consumer.kafka_side import diagnose, topic_state
+from login_consumer.left_out import as_lines
 from login_consumer.progress import last_progress
 from login_consumer.settings import Kafka
 
 _RATE_MINUTES = 5
-RED_CURE = (
-    "GET /_cluster/allocation/explain tells why; bring the node or disk back, or restore the index (docs/backup.md)"
-)
 _MOST_DATASETS = 20
 KNOWN_DATASETS = [*DATASETS, "rba.login"]  # those of ecs, and of the formats that are no ecs
 
 
-def red_indices(client: Client) -> list[str]:
-    """Return the indices of the families that lack a shard; needs the right to monitor.
-
-    Raises the client's own errors.
-    """
-    health = client.cluster.health(index=[f"{family}-*" for family in FAMILIES], level="indices")
-    return sorted(name for name, each in health.get("indices", {}).items() if each["status"] == "red")
-
-
-def stored(client: Client, topic: str, without: Sequence[str] = ()) -> dict[str, Any]:
+def stored(client: Client, topic: str) -> dict[str, Any]:
     """Return totals by kind of document, and the last batch with its `age_seconds` (None before the first).
 
-    Indices `without` are left out: they are red, and the others tell what they can. Raises the client's own errors.
+    Indices that the client leaves out are not counted. Raises the client's own errors.
     """
-    client.without = without
-    try:
-        return _stored(client, topic) | {"red_indices": list(without)}
-    finally:
-        client.without = ()
-
-
-def _stored(client: Client, topic: str) -> dict[str, Any]:
     events = client.search(
         index=f"{EVENTS}-*", size=0, track_total_hits=True, aggs={"newest": {"max": {"field": "@timestamp"}}}
     )
@@ -114,8 +95,8 @@ def _age_seconds(moment: str) -> int:
 
 def as_text(told: dict[str, Any]) -> Iterator[str]:
     """Yield the lines that show `status` to a person."""
-    if red := told.get("red_indices"):
-        yield f"red           {', '.join(red)}: left out below. {RED_CURE}"
+    for line in as_lines(told.get("unreadable", {})):
+        yield f"NOT READABLE  {line}; left out below"
     yield f"events        {told['events']}, the newest of {told['newest_event'] or 'never'}"
     yield f"windows       {told['windows']}, counting {told['windows_sum']} events"
     reasons = ", ".join(f"{reason} {count}" for reason, count in told["dead_letters_by_reason"].items())
@@ -130,7 +111,9 @@ def as_text(told: dict[str, Any]) -> Iterator[str]:
     if unknown := told["unknown_datasets_last_day"]:
         names = ", ".join(f"{printable(name)} {count}" for name, count in unknown.items())
         yield f"WARNING       events of data sets whose logins are not known, so more may be counted: {names}"
-    yield f"not read yet  {told['kafka_fault'] or told['not_read_yet']}"
+    accounts = [name for name in told.get("unreadable", {}) if name.startswith(f"{PIPELINE}-")]
+    at_most = "at most " if accounts and not told["kafka_fault"] else ""
+    yield f"not read yet  {at_most}{told['kafka_fault'] or told['not_read_yet']}"
     yield from (f"deviates      {each}" for each in told.get("deviations", ()))
     if waits := told.get("waits_for"):
         yield f"waits for     {waits['service']} since {waits['since']}: {waits['cause']}"

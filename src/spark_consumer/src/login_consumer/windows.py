@@ -94,7 +94,7 @@ def ends_behind(sink: Sink, position: Position) -> Offsets:
 def refresh(sink: Sink, *families: str) -> None:
     """Make all documents of these families of indices searchable. Raises Unavailable."""
     indices = [f"{family}-*" for family in families]
-    sink.ask(lambda client: client.indices.refresh(index=indices, allow_no_indices=True))
+    sink.ask(lambda client: client.refresh(indices))
 
 
 def between(field: str, span: Span | None) -> list[Query]:
