@@ -9,6 +9,7 @@ import pytest
 import trustme
 from elastic_errors import api_error
 from elastic_transport import ConnectionTimeout
+from login_common import readable
 from login_common.settings import SettingsError
 from login_common.times import moment
 from login_report import service
@@ -23,6 +24,7 @@ ca_file = "{ca}"
 api_key = "correct-horse"
 """
 NOW = moment("2026-11-25T18:00:42Z")
+BROKEN = {"error": {"type": "search_phase_execution_exception", "reason": "all shards failed"}}
 
 
 class Client:
@@ -30,12 +32,23 @@ class Client:
 
     def __init__(self, answer: list[dict[str, Any]] | Exception, unreadable: str = "") -> None:
         self.answer, self.unreadable = answer, unreadable
-        self.security = self
+        self.security = self.indices = self
+        self.states: dict[str, int] = {}
+        """Indices, and the status of a search for each one alone."""
 
     def has_privileges(self, index: list[dict[str, Any]]) -> dict[str, Any]:
-        return {"index": {name: {"read": name != self.unreadable} for each in index for name in each["names"]}}
+        names = [name for each in index for name in each["names"]]
+        return {"index": {name: {"read": name != self.unreadable, "view_index_metadata": True} for name in names}}
+
+    def resolve_index(self, **_: Any) -> dict[str, Any]:
+        return {"indices": [{"name": name, "attributes": ["open"]} for name in self.states]}
 
     def msearch(self, searches: list[dict[str, Any]]) -> dict[str, Any]:
+        if isinstance(searches[0]["index"], str):
+            told = [self.states[header["index"]] for header in searches[::2]]
+            return {"responses": [{"status": 200} if each == 200 else BROKEN | {"status": each} for each in told]}
+        left = {name for name, status in self.states.items() if status != 200}
+        assert {each[1:] for header in searches[::2] for each in header["index"][1:]} == left
         if isinstance(self.answer, Exception):
             raise self.answer
         assert len(searches) == 2 * len(self.answer)
@@ -93,6 +106,24 @@ def test_before_there_is_an_index(
     assert main(["--settings", str(settings_file), "--output", str(page), "--png", str(tmp_path)]) == 0
     assert "No data in this range" in page.read_text()
     assert [each.name for each in tmp_path.glob("*.png")] == ["mine.png"], "no chart of an older report is left"
+
+
+def test_what_cannot_be_read_is_left_out_and_told(
+    settings_file: Path,
+    tmp_path: Path,
+    answers: Answers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    client = Client(list(answers.values()))
+    client.states = {"login-events-2026.01": 503, "login-metrics-2026.01": 200, "login-pipeline-2026.01": 503}
+    monkeypatch.setattr(service, "connect", lambda _: client)
+    monkeypatch.setattr(readable, "_PASSES_S", -1)
+    page = tmp_path / "page.html"
+    assert main(["--settings", str(settings_file), "--output", str(page)]) == 3
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[2].split()[0] for line in told] == ["login-events-2026.01", "login-pipeline-2026.01"]
+    assert "Not complete:" in page.read_text() and "<li>login-events-2026.01 is red: GET" in page.read_text()
 
 
 @pytest.mark.parametrize(

@@ -90,5 +90,8 @@ def test_all_go_as_one_request_that_refuses_half_an_answer() -> None:
     asked = searches(SPAN)
     told = lines(asked)
     assert told[1::2] == [search.body for search in asked.values()]
-    assert told[0] == {"index": "login-metrics-*", "allow_partial_search_results": False}
+    assert told[0] == {"index": ["login-metrics-*"], "allow_partial_search_results": False}
+    left = lines(asked, ["login-metrics-2026.01"])
+    assert left[0]["index"] == ["login-metrics-*", "-login-metrics-2026.01"]
+    assert [each["index"] for each in left[::2]].count(["login-events-*"]) == 2
     assert json.dumps(told)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command login-report. Exit codes: 0 written, 1 Elasticsearch or a file fails, 2 wrong settings or arguments."""
+"""The command login-report.
+
+Exit codes: 0 written, 1 Elasticsearch or a file fails, 2 wrong settings or arguments, 3 written, and not complete.
+"""
 
 import argparse
 import logging
@@ -13,7 +16,7 @@ from login_common.times import add_time_options, iso
 
 from login_report import __version__
 from login_report.files import NotWritten, make_folder, remove, write
-from login_report.numbers import read
+from login_report.numbers import Numbers, read
 from login_report.queries import Span
 from login_report.service import ask
 from login_report.settings import DEFAULT_FILE, ENV_PREFIX, Settings, load_settings
@@ -31,14 +34,16 @@ def main(arguments: list[str] | None = None) -> int:
     made = time.time_ns() // 1_000_000
     try:
         span = chosen_span(options.start, options.end, made)
-        _report(load_settings(options.settings), span, made, options)
+        numbers = _report(load_settings(options.settings), span, made, options)
     except SettingsError as error:
         print(f"login-report: {error}", file=sys.stderr)
         return 2
     except (Unavailable, NotWritten) as error:
         print(f"login-report: {error}", file=sys.stderr)
         return 1
-    return 0
+    for each in numbers.unreadable:
+        print(f"login-report: the page is written without what cannot be read: {each}", file=sys.stderr)
+    return 3 if numbers.unreadable else 0
 
 
 def chosen_span(start: int | None, end: int | None, now: int) -> Span:
@@ -56,8 +61,9 @@ def chosen_span(start: int | None, end: int | None, now: int) -> Span:
     return Span(start, end)
 
 
-def _report(settings: Settings, span: Span, made: int, options: argparse.Namespace) -> None:
-    numbers = read(span, made, ask(settings, span))
+def _report(settings: Settings, span: Span, made: int, options: argparse.Namespace) -> Numbers:
+    told = ask(settings, span)
+    numbers = read(span, made, told.answers, told.unreadable)
     # loading the plotting library takes a second: only once there is something to plot
     from login_report.charts import NAMES, charts
     from login_report.page import render
@@ -72,6 +78,7 @@ def _report(settings: Settings, span: Span, made: int, options: argparse.Namespa
                 write(file, drawn[name].png())
             else:
                 remove(file)  # an older one would be taken for a part of this report
+    return numbers
 
 
 def _parser() -> argparse.ArgumentParser:

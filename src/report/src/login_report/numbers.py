@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The numbers of a report, read from Elasticsearch's answers. Text from outside is made printable here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from login_common.text import printable
@@ -131,6 +133,8 @@ class Numbers:
     dead_letters: Pair
     dead_reasons: tuple[Row, ...]
     health: Health
+    unreadable: tuple[str, ...] = ()
+    """What is not in the numbers, each with why and what helps."""
 
     @property
     def total(self) -> Pair:
@@ -153,8 +157,8 @@ class Numbers:
         return not (self.logins.total or self.users.now or self.dead_letters.now or self.health.batches)
 
 
-def read(span: Span, made: int, answers: Answers) -> Numbers:
-    """Return the numbers for the answers to queries.searches(span)."""
+def read(span: Span, made: int, answers: Answers, unreadable: Mapping[str, str] = MappingProxyType({})) -> Numbers:
+    """Return the numbers for the answers to queries.searches(span), in which the indices `unreadable` are not."""
     logins, events, letters = (_aggregations(answers[name]) for name in ("logins", "events", "dead_letters"))
     outcomes = _outcomes(logins)
     failures = events.get("failures", {})
@@ -180,6 +184,7 @@ def read(span: Span, made: int, answers: Answers) -> Numbers:
         dead_letters=Pair(_total(answers["dead_letters"]), _total(answers["dead_letters_before"])),
         dead_reasons=_rows(letters, "reasons", _total(answers["dead_letters"])),
         health=_health(answers["pipeline"]),
+        unreadable=tuple(f"{printable(name)} is {printable(why)}" for name, why in unreadable.items()),
     )
 
 

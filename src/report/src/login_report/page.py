@@ -64,6 +64,7 @@ def render(numbers: Numbers, drawn: Mapping[str, Chart]) -> str:
         before=span_text(numbers.span.before),
         made=_minute(numbers.made),
         empty=numbers.empty,
+        unreadable=numbers.unreadable,
         figures=list(_figures(numbers)),
         sections=list(_sections(numbers, drawn)),
         health=_health(numbers),

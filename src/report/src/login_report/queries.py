@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Elasticsearch is asked: one search for each kind of number, all in one request. Nothing is sent here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -139,20 +140,30 @@ def searches(span: Span) -> dict[str, Search]:
     }
 
 
+PATTERNS = (EVENTS, METRICS, PIPELINE, DEAD_LETTERS)
+
+
 def privileges() -> list[dict[str, Any]]:
-    """Return the index privileges that the searches need.
+    """Return the index privileges that the searches need, and the question which indices there are.
 
     Elasticsearch answers a search for indices that the key may not read as if there were none, so that is asked for.
     """
-    return [{"names": [EVENTS, METRICS, PIPELINE, DEAD_LETTERS], "privileges": ["read"]}]
+    return [{"names": list(PATTERNS), "privileges": ["read", "view_index_metadata"]}]
 
 
-def lines(asked: dict[str, Search]) -> list[dict[str, Any]]:
-    """Return the body of one msearch: for each search a header and its body. Half an answer is refused."""
+def lines(asked: dict[str, Search], without: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Return the body of one msearch: for each search a header and its body. Half an answer is refused.
+
+    Indices `without` are left out.
+    """
+    out = {pattern: [f"-{name}" for name in without if name.startswith(pattern[:-1])] for pattern in PATTERNS}
     return [
         line
         for search in asked.values()
-        for line in ({"index": search.target, "allow_partial_search_results": False}, search.body)
+        for line in (
+            {"index": [search.target, *out[search.target]], "allow_partial_search_results": False},
+            search.body,
+        )
     ]
 
 
