@@ -39,6 +39,7 @@ class Limits(NamedTuple):
     max_dead_letters: int
     max_unrecognised: int
     max_backup_hours: int
+    max_verified_days: int
 
 
 def wrong(hosts: dict[str, Host], limits: Limits, now: float) -> list[str]:
@@ -75,7 +76,7 @@ def _of_host(host: Host, limits: Limits, now: float) -> Iterator[str]:
         yield from _of_consumer(host["consumer"], limits, now - max(since, default=0))
     if host.get("backups"):
         since = [unit["since"] for unit in host["units"] if unit["name"] == "login-backup.timer" and unit["since"]]
-        yield from _of_backups(host["backups"], limits, now - max(since, default=0))
+        yield from _of_backups(host["backups"], limits, now, now - max(since, default=0))
 
 
 def _of_unit(unit: dict[str, Any]) -> Iterator[str]:
@@ -162,7 +163,7 @@ def _of_consumer(told: dict[str, Any], limits: Limits, runs_since_s: float) -> I
         )
 
 
-def _of_backups(told: dict[str, Any], limits: Limits, set_up_for_s: float) -> Iterator[str]:
+def _of_backups(told: dict[str, Any], limits: Limits, now: float, set_up_for_s: float) -> Iterator[str]:
     if told["fault"]:
         yield f"login-consumer backups fails: {told['fault']}"
         return
@@ -170,6 +171,19 @@ def _of_backups(told: dict[str, Any], limits: Limits, set_up_for_s: float) -> It
     if (set_up_for_s if age is None else age) > limits.max_backup_hours * 3600:
         what = f"the newest good backup is {age // 3600} hours old" if good else "there is no good backup"
         yield f"{what}: journalctl -u login-backup, login-consumer backup"
+    if "verified" not in told:  # by a consumer of before an update
+        return
+    verified = told["verified"]
+    if verified and verified["damaged"]:
+        sharing = f"; so may be {_some(verified['shared_with'])}" if verified["shared_with"] else ""
+        damaged = _some(list(verified["damaged"]))
+        yield (
+            f"the backup {verified['snapshot']} is damaged: {damaged} cannot be read{sharing}. "
+            "login-consumer backups says more; back up into another folder or repository (docs/backup.md)"
+        )
+    elif good and (now - _epoch(verified["at"]) if verified else set_up_for_s) > limits.max_verified_days * DAY_S:
+        what = f"no backup was read whole since {verified['at']}" if verified else "no backup was ever read whole"
+        yield f"{what}: systemctl start login-backup-verify, journalctl -u login-backup-verify"
 
 
 def screen(hosts: dict[str, Host], reasons: list[str], now: float) -> str:
@@ -246,6 +260,9 @@ def _facts(host: Host, now: float) -> Iterator[tuple[str, str]]:
         good, age = told["last_good"], told["age_seconds"]
         newest = f"{good['name']}, {age // 3600} h {age // 60 % 60} min ago" if good else "none yet"
         yield "backups", f"{sum(each['state'] == 'SUCCESS' for each in told['backups'])} good, the newest {newest}"
+        if verified := told.get("verified"):
+            state = f"{len(verified['damaged'])} indices damaged" if verified["damaged"] else "all can be read"
+            yield "verified", f"{verified['snapshot']} at {verified['at']}, {state}"
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

@@ -77,6 +77,7 @@ def test_owner_and_mode(line: str, host: Host, deployment: Deployment) -> None:
 def test_the_hunt_finds_what_is_there(deployment: Deployment) -> None:
     there = {
         "backup_api_key": "login-consumer/backup/elasticsearch_api_key",
+        "backup_verify_api_key": "login-consumer/backup/verify/elasticsearch_api_key",
         "consumer_api_key": "login-consumer/elasticsearch_api_key",
         "kafka_consumer_password": "login-consumer/kafka_password",
         "kafka_producer_password": "login-producer/kafka_password",

@@ -102,15 +102,19 @@ def test_a_damaged_backup_changes_nothing(deployment: Deployment, pipeline: Pipe
         damage = DAMAGE.format(folder=deployment.backup_dir)
         deployment.python(damage)
         try:
+            verifying = pipeline.host.run("systemctl start login-backup-verify")
+            verified = json.loads(pipeline.host.check_output("login-consumer backups --json"))["verified"]
             run = restore(deployment, "-e", "confirm=yes")
         finally:
             deployment.python(damage)
+        assert verifying.rc != 0 and len(verified["damaged"]) == 1, verified
         assert run.returncode != 0 and "nothing was changed: 1 of " in run.text, run.output
         assert "cannot be read. login-" in run.text and "share the damaged files" in run.text, run.output
         after = {each["index"]: each["uuid"] for each in elastic.cat.indices(index="login-*", format="json")}
         assert after == uuids and stored(elastic) == before.stored
     pipeline.systemctl("start", "login-consumer")
     assert pipeline.audit()["balanced"]
+    pipeline.systemctl("start", "login-backup-verify")  # the damage is gone, and so is the word on it
 
 
 @pytest.mark.usefixtures("long", "all_runs_afterwards")

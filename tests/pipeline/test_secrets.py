@@ -32,7 +32,14 @@ ODD = 'it\'s "odd" \\ $HOME ${x} `id` #1 %d {{ y }} äß€😀 : -'
 BY_HAND = "changed by hand"
 PASSWORD_FILE = "/etc/login-producer/kafka_password"
 USERS = ("admin", "consumer", "replay", "producer")
-KEYS = ("consumer_api_key", "replay_api_key", "retention_api_key", "report_api_key", "backup_api_key")
+KEYS = (
+    "consumer_api_key",
+    "replay_api_key",
+    "retention_api_key",
+    "report_api_key",
+    "backup_api_key",
+    "backup_verify_api_key",
+)
 READERS = {"analyst": "analyst_password", "dashboard-admin": "dashboard_admin_password"}
 
 

@@ -22,6 +22,7 @@ ALLOWED = {
     "login_consumer/promise.py": "which indices come next",
     "login_consumer/run.py": "what Kafka holds by the time of a record",
     "login_consumer/status.py": "how old a batch is",
+    "login_consumer/verify.py": "when a backup was read",
     "login_consumer/worker.py": "when a record was taken in",
     "login_producer/check.py": "when a record was taken in",
     "login_producer/delivery.py": "since when Kafka is away, shown",

@@ -18,6 +18,7 @@ LIMITS = Limits(
     max_dead_letters=1000,
     max_unrecognised=1000,
     max_backup_hours=36,
+    max_verified_days=40,
 )
 
 
@@ -37,6 +38,7 @@ WELL: dict[str, Any] = {
         "age_seconds": 36 * 3600,
         "last_good": {"name": "login-20260920t021320z", "state": "SUCCESS"},
         "backups": [{"state": "SUCCESS"}, {"state": "FAILED"}],
+        "verified": {"at": "2026-09-01T04:30:00.000Z", "snapshot": "login-1", "damaged": {}, "shared_with": []},
     },
     "doors": [{"name": "kafka", "port": 9092, "fault": "", "certificate_ends": NOW + 14 * DAY_S}],
     "ca_ends": [NOW + 90 * DAY_S, NOW + 3000 * DAY_S],
@@ -167,6 +169,18 @@ def test_all_is_well() -> None:
             "there is no good backup",
         ),
         (lambda h: h["backups"].update(fault="401"), "login-consumer backups fails: 401"),
+        (
+            lambda h: h["backups"]["verified"].update(damaged={"login-events-2026.01": "x"}, shared_with=["b", "c"]),
+            "the backup login-1 is damaged: login-events-2026.01 cannot be read; so may be b, c. login-consumer",
+        ),
+        (
+            lambda h: h["backups"]["verified"].update(at="2026-08-01T04:30:00.000Z"),
+            "no backup was read whole since 2026-08-01T04:30:00.000Z: systemctl start login-backup-verify",
+        ),
+        (
+            lambda h: (h["backups"].update(verified=None), h["units"][1].update(since=NOW - 41 * DAY_S)),
+            "no backup was ever read whole: systemctl start",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_alone(change: Callable[[Any], Any], reason: str) -> None:

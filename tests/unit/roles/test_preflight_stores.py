@@ -206,6 +206,13 @@ RULES: Rules = {
             Host({"pipeline_backup_dir": "/tmpfs/backup"}),
         ],
     ),
+    "backup: Refuse to fill a disk, or to never have the room to read a backup": (
+        [
+            (Host({"backup_verify_free_percent": 0}), ["backup_verify_free_percent is 0", "from 1 to 99"]),
+            (Host({"backup_verify_free_percent": 100}), ["backup_verify_free_percent is 100"]),
+        ],
+        [Host(), Host({"backup_verify_free_percent": 99})],
+    ),
     "backup: Refuse to keep nothing": (
         [
             (Host({"backup_keep_least": 0}), ["backup_keep_days is 30 and backup_keep_least 0", "at least 1"]),

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from login_consumer.settings import BackupSettings
 from login_consumer.snapshots import Position, Snapshot, name_of
 
 DAY = 86_400_000
+NOWHERE = Path("/nowhere/verified.json")
 NOW = rfc3339_ms("2026-03-15T12:00:00Z")
 ELASTICSEARCH = {"hosts": ["https://es.example.org:9200"], "ca_file": "/ca.pem", "api_key": "key"}
 OURS = {"made_by": "login-consumer", "topic": "login-events", "sequence": 7}
@@ -106,19 +108,19 @@ def test_the_status_without_a_good_one() -> None:
 @pytest.mark.parametrize("snapshots", [[], [snapshot(1, "FAILED")]])
 def test_a_folder_that_is_not_mounted_is_named(snapshots: list[Snapshot]) -> None:
     stored = Stored(snapshots, [])
-    told = look(stored, NOW)  # type: ignore[arg-type]
+    told = look(stored, NOW, NOWHERE)  # type: ignore[arg-type]
     assert "in the repository r (/srv/backup); if there was one" in list(as_text(told))[-1]
     stored.fault = "not every node can write to it"
     with pytest.raises(Unavailable, match=r"no backup is seen in the repository r \(/srv/backup\): not every.*mounted"):
-        look(stored, NOW)  # type: ignore[arg-type]
+        look(stored, NOW, NOWHERE)  # type: ignore[arg-type]
     stored.fault = "the disk of the repository r is full (500)"
-    assert look(stored, NOW)["last_good"] is None  # type: ignore[arg-type]
+    assert look(stored, NOW, NOWHERE)["last_good"] is None  # type: ignore[arg-type]
 
 
 def test_a_good_backup_needs_no_other_look() -> None:
     stored = Stored([snapshot(1)], [])
     stored.fault = "away"
-    assert look(stored, NOW)["last_good"]["name"] == name_of(NOW - DAY)  # type: ignore[arg-type]
+    assert look(stored, NOW, NOWHERE)["last_good"]["name"] == name_of(NOW - DAY)  # type: ignore[arg-type]
 
 
 def test_elasticsearchs_own_reasons_are_kept() -> None:

@@ -8,6 +8,7 @@ is in the snapshot. This position is kept with it, and a restore goes on from th
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from login_common.elastic import Client, Unavailable
@@ -17,6 +18,7 @@ from login_consumer.documents import PIPELINE
 from login_consumer.progress import Progress, last_progress
 from login_consumer.settings import BackupSettings
 from login_consumer.snapshots import FULL, Position, Repository, Snapshot, name_of
+from login_consumer.verify import last_verified
 from login_consumer.witness import doubt
 
 _DAY_MS = 86_400_000
@@ -101,13 +103,13 @@ def too_old(snapshots: Sequence[Snapshot], now: int, keep_days: int, keep_least:
             yield each
 
 
-def look(repository: Repository, now: int) -> dict[str, Any]:
-    """Return the `status` of the repository.
+def look(repository: Repository, now: int, verified: Path) -> dict[str, Any]:
+    """Return the `status` of the repository, and what the last verification kept in the file `verified`.
 
     Raises Unavailable, with the repository's place, if no backup is seen and the place cannot be used: Elasticsearch
     takes a folder that is not mounted for an empty repository.
     """
-    told = status(repository.snapshots(), now)
+    told = status(repository.snapshots(), now) | {"verified": last_verified(verified)}
     if told["last_good"]:
         return told
     told["repository"] = where = repository.where()

@@ -51,6 +51,8 @@ from login_consumer.sink import Sink
 from login_consumer.snapshots import Repository
 from login_consumer.spark import SparkFailed
 from login_consumer.status import as_text, stored, waiting
+from login_consumer.verify import as_text as verified_lines
+from login_consumer.verify import verify
 from login_consumer.windows import Span
 from login_consumer.witness import ClockDoubted
 
@@ -152,7 +154,13 @@ def _add_backup_parsers(commands: Any) -> None:
         "--kibana", action="store_true", help="what Kibana keeps as well; Kibana must be stopped"
     )
     restore_parser.set_defaults(command=_restore)
-    for each in (backup_parser, list_parser, restore_parser):
+    verify_parser = commands.add_parser(
+        "verify-backup",
+        help="read the newest good backup whole, under other names; login-backup-verify.timer does it",
+        description=f"{file} Their API key may not do that: the unit's may.",
+    )
+    verify_parser.set_defaults(command=_verify_backup)
+    for each in (backup_parser, list_parser, restore_parser, verify_parser):
         each.set_defaults(load=load_backup_settings)
 
 
@@ -222,8 +230,15 @@ def _backup(settings: BackupSettings, options: argparse.Namespace) -> int:
 
 
 def _backups(settings: BackupSettings, options: argparse.Namespace) -> int:
-    told = look_at_backups(Repository(settings), round(time.time() * 1000))
-    print(json.dumps(told, indent=1) if options.json else "\n".join(backup_lines(told)))
+    told = look_at_backups(Repository(settings), round(time.time() * 1000), settings.verified_file)
+    shown = [*backup_lines(told), *(verified_lines(told["verified"]) if told["last_good"] else ())]
+    print(json.dumps(told, indent=1) if options.json else "\n".join(shown))
+    return 0
+
+
+def _verify_backup(settings: BackupSettings, _: argparse.Namespace) -> int:
+    told = verify(settings, lambda line: print(line, flush=True))
+    print("\n".join(verified_lines(told)))
     return 0
 
 

@@ -248,6 +248,14 @@ class BackupSettings(_Section):
     """So many good backups stay, however old they are."""
     witness_days: Positive = 3
     """No backup is deleted unless accounts show that the clock has been right for so many days."""
+    verify_free_percent: Annotated[int, Field(ge=1, le=99)] = 20
+    """So much of a node's disk must be free beside the copy of the largest index, which a verification makes.
+    Elasticsearch itself gives a disk no more data from 15 % on.
+    """
+    verified_file: Path = STATE_DIR / "backup-verified.json"
+    """What the last verification has found."""
+    verified_metrics: Path | None = None
+    """The same for Prometheus, if given."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 

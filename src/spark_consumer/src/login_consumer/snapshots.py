@@ -168,6 +168,12 @@ class Repository:
         stats = told["snapshots"][0]["stats"]
         return stats["incremental"]["size_in_bytes"], stats["total"]["size_in_bytes"]
 
+    def bytes_by_index(self, name: str) -> dict[str, int]:
+        """Return how many bytes the snapshot has of each index."""
+        told = self._ask(lambda client: client.snapshot.status(repository=self._name, snapshot=name))
+        indices = told["snapshots"][0]["indices"]
+        return {index: each["stats"]["total"]["size_in_bytes"] for index, each in indices.items()}
+
     def delete(self, names: Sequence[str]) -> None:
         """Delete snapshots; files that others refer to stay."""
         if names:

@@ -18,11 +18,13 @@ from login_consumer.checkpoint import CheckpointError
 from login_consumer.snapshots import Repository, Snapshot
 
 PREFIX = "login-restore-"
-"""What the names of the copies begin with; no pattern of the pipeline's own matches them."""
+"""What the names of the copies begin with; no pattern of the pipeline's own matches them. They are hidden, so that a
+person's do not either.
+"""
 _STEP_S = 0.5
 _UNDECIDED_S = 60
 """So long a shard may be without a node before that is told: its disk may be full, or a node away."""
-_COPY = {"index.number_of_replicas": 0, "index.refresh_interval": "-1"}
+_COPY = {"index.number_of_replicas": 0, "index.refresh_interval": "-1", "index.hidden": True}
 
 
 class Fault(NamedTuple):
@@ -30,6 +32,31 @@ class Fault(NamedTuple):
 
     name: str
     why: str
+
+
+class Damage(NamedTuple):
+    """What of a snapshot cannot be read: of `tried` indices those in `faults`."""
+
+    snapshot: str
+    tried: int
+    faults: list[Fault]
+    sharing: list[str]
+    """Other snapshots that hold these indices, and may share the damaged files."""
+    whole: list[str]
+    """Good ones without them."""
+
+    def as_text(self) -> str:
+        """Return what an operator is told."""
+        told = "; ".join(f"{each.name}: {each.why}" for each in self.faults)
+        others = (
+            f"These hold the same indices and may share the damaged files: {', '.join(self.sharing)}"
+            if self.sharing
+            else "No other backup holds these indices"
+        )
+        return (
+            f"{len(self.faults)} of {self.tried} indices of snapshot {self.snapshot} cannot be read. {told}. {others}; "
+            f"without them: {', '.join(self.whole) or 'none'}"
+        )
 
 
 def require_readable(
@@ -45,23 +72,28 @@ def require_readable(
     cannot be tried, as on a full disk.
     """
     tell(f"reads {len(indices)} indices of {snapshot.name} under other names first; nothing is replaced meanwhile")
+    found = damage(repository, snapshots, snapshot, indices)
+    if found:
+        raise CheckpointError(
+            f"nothing was changed: {found.as_text()}. Try another one (-e restore_snapshot=NAME), or bring the "
+            "repository's folder back from a copy of it"
+        )
+
+
+def damage(
+    repository: Repository, snapshots: Sequence[Snapshot], snapshot: Snapshot, indices: Sequence[str]
+) -> Damage | None:
+    """Return what of `indices` of the snapshot cannot be read, None if all can.
+
+    Raises Unavailable as `require_readable`.
+    """
     faults = list(_faults(repository, snapshot, indices))
     if not faults:
-        return
+        return None
     damaged = {each.name for each in faults}
     sharing = [each.name for each in snapshots if each.name != snapshot.name and damaged & set(each.indices)]
-    told = "; ".join(f"{each.name}: {each.why}" for each in faults)
-    others = (
-        f"These hold the same indices and may share the damaged files: {', '.join(sharing)}"
-        if sharing
-        else ("No other backup holds these indices")
-    )
     whole = [each.name for each in snapshots if each.is_good and not damaged & set(each.indices)]
-    raise CheckpointError(
-        f"nothing was changed: {len(faults)} of {len(indices)} indices of snapshot {snapshot.name} cannot be read. "
-        f"{told}. {others}; without them: {', '.join(whole) or 'none'}. Try another one (-e restore_snapshot=NAME), or "
-        "bring the repository's folder back from a copy of it"
-    )
+    return Damage(snapshot.name, len(indices), faults, sharing, whole)
 
 
 def _faults(repository: Repository, snapshot: Snapshot, indices: Iterable[str]) -> Iterator[Fault]:
