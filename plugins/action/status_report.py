@@ -26,6 +26,8 @@ OURS = ("login-", ".security-", ".kibana_")
 MOST_NAMED = 5
 DAY_S = 86_400
 STALE_S = 60
+# Kafka ends when it can write no more; its files grow by as much.
+FULL_MB = 64
 
 
 class Limits(NamedTuple):
@@ -63,10 +65,8 @@ def _of_host(host: Host, limits: Limits, now: float) -> Iterator[str]:
         yield "the CA certificate cannot be read: run site.yml"
     elif (days := _days(min(host["ca_ends"]), now)) < limits.min_ca_days:
         yield f"the CA certificate ends in {days} days: put a new CA in its place (docs/certificates.md)"
-    for disk in host["disks"]:
-        if _percent(disk) < limits.min_disk_percent:
-            free = f"{disk['free_mb']} MB free, {_percent(disk)} %"
-            yield f"{disk['folder']} has {free}: free space, or mount a larger volume"
+    for disks in _by_device(host["disks"]):
+        yield from _of_disk(disks, limits)
     for producer in host["producers"]:
         yield from _of_producer(producer, now)
     if host["elasticsearch"]:
@@ -90,6 +90,23 @@ def _of_unit(unit: dict[str, Any]) -> Iterator[str]:
         yield f"{name} is {state}, not active: systemctl start {name}, journalctl -u {name}"
     elif not unit["enabled"]:
         yield f"{name} would not start at boot: systemctl enable {name}"
+
+
+def _of_disk(disks: list[dict[str, Any]], limits: Limits) -> Iterator[str]:
+    disk, folders = disks[0], ", ".join(disk["folder"] for disk in disks)
+    if _percent(disk) < limits.min_disk_percent:
+        state = "full" if disk["free_mb"] < FULL_MB else "nearly full"
+        free = f"{disk['free_mb']} of {disk['total_mb']} MB free, {_percent(disk)} %"
+        yield f"the disk of {folders} is {state}, {free}: free space there, or mount a larger volume"
+    if disk["free_files_percent"] < limits.min_disk_percent:
+        yield f"the disk of {folders} has {disk['free_files_percent']} % of its inodes free: remove files ('df -i')"
+
+
+def _by_device(disks: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    found: dict[int, list[dict[str, Any]]] = {}
+    for disk in disks:
+        found.setdefault(disk["device"], []).append(disk)
+    return list(found.values())
 
 
 def _of_producer(producer: dict[str, Any], now: float) -> Iterator[str]:
@@ -213,10 +230,7 @@ def _unit_rows(hosts: dict[str, Host]) -> list[tuple[str, ...]]:
 def _disk_rows(hosts: dict[str, Host]) -> list[tuple[str, ...]]:
     rows = [("host", "folder", "free")]
     for name, host in hosts.items():
-        by_device: dict[int, list[dict[str, Any]]] = {}
-        for disk in host["disks"]:
-            by_device.setdefault(disk["device"], []).append(disk)
-        for disks in by_device.values():
+        for disks in _by_device(host["disks"]):
             free = f"{disks[0]['free_mb'] / 1024:.1f} GB, {_percent(disks[0])} %"
             rows.append((name, ", ".join(disk["folder"] for disk in disks), free))
     return rows
@@ -271,7 +285,7 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _percent(disk: dict[str, Any]) -> int:
-    return 100 * disk["free_mb"] // disk["total_mb"]
+    return 100 * disk["free_mb"] // max(disk["total_mb"], 1)
 
 
 def _days(end: float, now: float) -> int:

@@ -43,8 +43,9 @@ WELL: dict[str, Any] = {
     "doors": [{"name": "kafka", "port": 9092, "fault": "", "certificate_ends": NOW + 14 * DAY_S}],
     "ca_ends": [NOW + 90 * DAY_S, NOW + 3000 * DAY_S],
     "disks": [
-        {"folder": "/opt", "device": 1, "free_mb": 10_240, "total_mb": 102_400},
-        {"folder": "/var/lib", "device": 1, "free_mb": 10_240, "total_mb": 102_400},
+        {"folder": "/opt", "device": 1, "free_mb": 10_240, "total_mb": 102_400, "free_files_percent": 10},
+        {"folder": "/var/lib", "device": 1, "free_mb": 10_240, "total_mb": 102_400, "free_files_percent": 10},
+        {"folder": "/var/lib/kafka", "device": 2, "free_mb": 2048, "total_mb": 20_480, "free_files_percent": 100},
     ],
     "producers": [
         {
@@ -118,7 +119,16 @@ def test_all_is_well() -> None:
         (lambda h: h["doors"][0].update(certificate_ends=NOW + DAY_S), "the certificate of kafka ends in 1 days"),
         (lambda h: h.update(ca_ends=[NOW + 89 * DAY_S]), "the CA certificate ends in 89 days: put a new CA"),
         (lambda h: h.update(ca_ends=[]), "the CA certificate cannot be read"),
-        (lambda h: h["disks"][0].update(free_mb=10_239), "/opt has 10239 MB free, 9 %"),
+        (
+            lambda h: h["disks"][0].update(free_mb=10_239),
+            "the disk of /opt, /var/lib is nearly full, 10239 of 102400 MB free, 9 %: free space there",
+        ),
+        (
+            lambda h: h["disks"][2].update(free_mb=0),
+            "the disk of /var/lib/kafka is full, 0 of 20480 MB free, 0 %: free space there",
+        ),
+        (lambda h: h["disks"][2].update(free_mb=0, total_mb=0), "the disk of /var/lib/kafka is full, 0 of 0 MB"),
+        (lambda h: h["disks"][2].update(free_files_percent=9), "the disk of /var/lib/kafka has 9 % of its inodes free"),
         (lambda h: h["producers"][0].update(updated="2026-09-21T14:12:19Z"), "has not told its status for 61 s"),
         (lambda h: h["producers"][0].update(unreachable_since="then"), "brings nothing to Kafka since then"),
         (lambda h: h["producers"][0].update(fault="no JSON"), "the status of login-producer cannot be read: no JSON"),

@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from login_common import disks
 from login_consumer import run as run_module
 from login_consumer.hops import HopFailed
 from login_consumer.outage import Outage
@@ -44,6 +45,14 @@ def test_a_query_that_stands_still_is_ended(consumer: _Consumer, monkeypatch: py
     query = SimpleNamespace(isActive=True, lastProgress=None)
     with pytest.raises(QueryFailed, match="5 records wait in Kafka, and no batch begins"):
         consumer._watch(MagicMock(), query, writer(5), Outage("Kafka", 1))  # type: ignore[arg-type]
+
+
+def test_a_query_that_cannot_write_names_the_full_disk(consumer: _Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disks, "full", lambda: [disks.Full("/var/lib/login-consumer", 0, 1000, False)])
+    query = SimpleNamespace(exception=lambda: "java.io.IOException: No space left on device\n\tat java.base")
+    told = r"No space left on device; /var/lib/login-consumer on this host has 0 of 1000 bytes free: free space there"
+    with pytest.raises(QueryFailed, match=told):
+        consumer._fault(query, SimpleNamespace(replaced="", moved=""))  # type: ignore[arg-type]
 
 
 def test_while_kafka_is_away_nothing_stands_still(consumer: _Consumer, monkeypatch: pytest.MonkeyPatch) -> None:

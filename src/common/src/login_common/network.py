@@ -5,6 +5,8 @@ import socket
 import ssl
 from pathlib import Path
 
+from login_common import disks
+
 _TIMEOUT_S = 5.0
 _HOSTNAME_MISMATCH = 62  # X509_V_ERR_HOSTNAME_MISMATCH of OpenSSL
 _ADDRESS_MISMATCH = 64  # X509_V_ERR_IP_ADDRESS_MISMATCH
@@ -25,7 +27,7 @@ def resolve(host: str, port: int) -> None:
     try:
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise NetworkFault(_cause(error)) from None
+        raise NetworkFault(_cause(error, host)) from None
 
 
 def connect(host: str, port: int) -> socket.socket:
@@ -33,7 +35,7 @@ def connect(host: str, port: int) -> socket.socket:
     try:
         return socket.create_connection((host, port), timeout=_TIMEOUT_S)
     except OSError as error:
-        raise NetworkFault(_cause(error)) from None
+        raise NetworkFault(_cause(error, host)) from None
 
 
 def handshake(host: str, port: int, ca_file: Path) -> None:
@@ -52,14 +54,15 @@ def handshake(host: str, port: int, ca_file: Path) -> None:
         except ssl.SSLError as error:
             raise NetworkFault(f"TLS: no handshake, is this the TLS listener? ({error.reason})") from None
         except OSError as error:
-            raise NetworkFault(_cause(error)) from None
+            raise NetworkFault(_cause(error, host)) from None
 
 
-def _cause(error: OSError) -> str:
+def _cause(error: OSError, host: str) -> str:
     if isinstance(error, socket.gaierror):
         return f"the name cannot be resolved ({error.strerror}): check DNS or /etc/hosts"
     if isinstance(error, ConnectionRefusedError):
-        return "connection refused: the service is not running there, or listens on another port"
+        where = disks.advice(host) or "see 'make status', which names a full disk as well"
+        return f"connection refused: the service is not running there, or listens on another port; {where}"
     if isinstance(error, TimeoutError):
         return f"no answer within {_TIMEOUT_S:.0f} s: host down, or a firewall in between"
     return error.strerror or str(error)

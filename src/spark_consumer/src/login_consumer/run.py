@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from login_common import disks
 from login_common.elastic import Unavailable
 
 from login_consumer import checkpoint
@@ -233,7 +234,8 @@ class _Consumer:
             log.error("the query failed: %s", failure)
             if cause:
                 writer.tries.take_back()
-            raise QueryFailed(cause or f"the query failed: {failure.splitlines()[0]}")
+            where = disks.advice() if "No space left on device" in failure else ""
+            raise QueryFailed(cause or f"the query failed: {failure.splitlines()[0]}{where and f'; {where}'}")
         writer.tries.take_back()
         return diagnose(self._settings.kafka)
 
