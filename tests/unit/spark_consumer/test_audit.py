@@ -5,7 +5,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from login_consumer.audit import Audit, _Auditor, as_text
+from login_consumer.audit import _Auditor
+from login_consumer.balance import Audit, as_text
 from login_consumer.documents import WindowKey
 from login_consumer.settings import Settings
 from login_consumer.windows import Span, between, side_by_side, widened

@@ -20,11 +20,11 @@ from login_common.settings import SettingsError, describe
 from login_common.times import END_OF_TIME, add_time_options
 
 from login_consumer import __version__, dead
-from login_consumer.audit import as_text as audit_lines
 from login_consumer.audit import audit
 from login_consumer.backup import as_text as backup_lines
 from login_consumer.backup import backup
 from login_consumer.backup import look as look_at_backups
+from login_consumer.balance import as_text as audit_lines
 from login_consumer.check import check
 from login_consumer.checkpoint import CheckpointError, Locked
 from login_consumer.hops import HopFailed

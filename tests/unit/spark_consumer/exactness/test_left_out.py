@@ -8,7 +8,8 @@ import pytest
 from exactness.world import DAY, NOW, World
 from login_common import readable
 from login_common.elastic import Unavailable
-from login_consumer.audit import as_text, audit
+from login_consumer.audit import audit
+from login_consumer.balance import as_text
 from login_consumer.documents import DEAD_LETTERS, EVENTS, FAMILIES, METRICS, PIPELINE
 
 RED = {"status": 503, "error": {"type": "search_phase_execution_exception", "reason": "missing shards [[x][0]]"}}
