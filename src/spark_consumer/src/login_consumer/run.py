@@ -232,9 +232,10 @@ class _Consumer:
         cause = lasting_cause(failure)
         if cause or not is_outage(failure):
             log.error("the query failed: %s", failure)
-            if cause:
+            full = "No space left on device" in failure
+            if cause or full:
                 writer.tries.take_back()
-            where = disks.advice() if "No space left on device" in failure else ""
+            where = disks.advice() if full else ""
             raise QueryFailed(cause or f"the query failed: {failure.splitlines()[0]}{where and f'; {where}'}")
         writer.tries.take_back()
         return diagnose(self._settings.kafka)
