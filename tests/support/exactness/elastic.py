@@ -1,22 +1,23 @@
 """The part of Elasticsearch that the consumer uses, in memory; each request can meet a fault.
 
 Searches see documents as of the last refresh, get requests as they are. Documents are replaced, never changed in place.
+The calls of conformance.py are answered by this one and by the real one alike.
 """
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
-from elastic_transport import ConnectionTimeout
+from elastic_transport import ApiResponseMeta, ConnectionTimeout, HttpHeaders, NodeConfig
+from elasticsearch import NotFoundError
 from login_common.elastic import Client
-from login_common.times import rfc3339_ms
 from login_consumer.documents import MERGE_SCRIPT
 
-Json = dict[str, Any]
+from exactness.queries import Hit, Json, aggregate, in_order, meets, shown
 
 
 class Crash(BaseException):
@@ -40,33 +41,8 @@ _KILLS = {Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.KILLED_HALFWAY}
 _SILENT = {Fault.LOST, Fault.UNANSWERED, Fault.HALF_UNANSWERED}
 _HALVES = {Fault.KILLED_HALFWAY, Fault.HALF_UNANSWERED}
 _CONFLICT = {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": "it exists"}}
+_MISSING = {"status": 404, "error": {"type": "document_missing_exception", "reason": "it is missing"}}
 _TOO_MANY = {"status": 429, "error": {"type": "es_rejected_execution_exception", "reason": "the queue is full"}}
-_DATES = frozenset({"@timestamp", "window_start"})
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "gte": lambda value, bound: value >= bound,
-    "gt": lambda value, bound: value > bound,
-    "lte": lambda value, bound: value <= bound,
-    "lt": lambda value, bound: value < bound,
-}
-_MEASURES: dict[str, Callable[[list[Any]], Any]] = {"min": min, "max": max, "sum": sum}
-
-
-class Hit(NamedTuple):
-    """A document where it stands."""
-
-    index: str
-    id: str
-    source: Json
-    seq_no: int
-
-    def value(self, field: str) -> Any:
-        """Return the value of a field by its dotted name, times in milliseconds; None if it is absent."""
-        if field == "_index":
-            return self.index
-        value: Any = self.source
-        for name in field.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        return rfc3339_ms(value) if value is not None and field in _DATES else value
 
 
 class Elastic:
@@ -81,7 +57,7 @@ class Elastic:
         """Indices that cannot be read, each with Elasticsearch's answer to a search for it."""
         self.without: tuple[str, ...] = ()
         self.refused: Callable[[Json], bool] = lambda _: False
-        """Whether a document to create is refused for good, as by the mapping."""
+        """Whether a document is refused for good, as by the mapping."""
         self._chance = random.Random(1)
         self._changes = 0
 
@@ -114,30 +90,46 @@ class Elastic:
             some = actions[: len(actions) // 2] if fault in _HALVES else actions
             busy = fault is Fault.BUSY
             items = [_TOO_MANY if busy and self._chance.random() < 0.5 else self._act(*each) for each in some]
-            answer = {"errors": any("error" in item for item in items), "items": [{"any": item} for item in items]}
-            return SimpleNamespace(body=answer)
+            kinds = [kind for action, _ in some for kind in action]
+            told = [{kind: item} for kind, item in zip(kinds, items, strict=True)]
+            return SimpleNamespace(body={"errors": any("error" in item for item in items), "items": told})
 
         return self._request("bulk", carry_out)
 
-    def mget(self, docs: list[Json], **_: Any) -> Any:
+    def mget(self, docs: list[Json], source_includes: list[str] | None = None) -> Any:
         def carry_out(fault: Fault | None) -> Json:
-            return {"docs": [self._get(each, fault is Fault.STALE and self._chance.random() < 0.5) for each in docs]}
+            stale = [fault is Fault.STALE and self._chance.random() < 0.5 for _ in docs]
+            return {"docs": [self._get(*each, source_includes) for each in zip(docs, stale, strict=True)]}
 
         return self._request("mget", carry_out)
 
     def search(
-        self, index: str, query: Json, size: int = 10, aggs: Json | None = None, sort: Any = (), **_: Any
+        self,
+        index: str,
+        query: Json,
+        size: int = 10,
+        aggs: Json | None = None,
+        sort: Sequence[Any] = (),
+        search_after: list[Any] | None = None,
+        source_includes: list[str] | None = None,
+        source_excludes: Sequence[str] = (),
+        track_total_hits: bool = True,
     ) -> Any:
         def carry_out(_: Fault | None) -> Json:
-            left = self._left(index)
-            assert not self.hidden.keys() & left, "a search that waits for an index that cannot be read"
-            hits = [hit for hit in self._in(self.searchable, left) if _meets(query, hit)]
-            for order in reversed(sort):
-                (field, descending) = _order(order)
-                hits.sort(key=lambda hit: (hit.value(field) is None, hit.value(field)), reverse=descending)
-            shown = [{"_index": hit.index, "_id": hit.id, "_source": hit.source, "sort": []} for hit in hits[:size]]
-            answer: Json = {"hits": {"hits": shown, "total": {"value": len(hits)}}}
-            return answer | ({"aggregations": _aggregate(aggs, hits)} if aggs and self.searchable else {})
+            there = self._left(index)
+            assert not self.hidden.keys() & there, "a search that waits for an index that cannot be read"
+            hits = [hit for hit in self._in(self.searchable, there) if meets(query, hit)]
+            found = in_order(hits, sort)
+            if search_after is not None:
+                found = found[[values for _, values in found].index(search_after) + 1 :]
+            told = [
+                {"_index": hit.index, "_id": hit.id, "_source": shown(hit.source, source_includes, source_excludes)}
+                | ({"sort": values} if sort else {})
+                for hit, values in found[:size]
+            ]
+            answer: Json = {"hits": {"hits": told} | ({"total": {"value": len(hits)}} if track_total_hits else {})}
+            # without an index there are none, of an index without documents there are
+            return answer | ({"aggregations": aggregate(aggs, hits)} if aggs and there else {})
 
         return self._request("search", carry_out)
 
@@ -152,35 +144,37 @@ class Elastic:
     def number_of(self, index: str, query: Json) -> int:
         return Client.number_of(self, index, query)  # type: ignore[arg-type]
 
-    def delete_by_query(self, index: str, query: Json, **_: Any) -> Any:
+    def delete_by_query(self, index: str, query: Json, refresh: bool, conflicts: str, allow_no_indices: bool) -> Any:
+        assert (refresh, conflicts, allow_no_indices) == (True, "proceed", True), "otherwise it is not made here"
+
         def carry_out(_: Fault | None) -> Json:
-            hits = [hit for hit in self._in(self.searchable, index) if _meets(query, hit)]
-            for hit in hits:
-                self.stored[hit.index].pop(hit.id, None)
-                self.searchable[hit.index].pop(hit.id, None)
-            return {"deleted": len(hits)}
+            hits = [hit for hit in self._in(self.searchable, index) if meets(query, hit)]
+            # what was changed since the refresh is left
+            same = [hit for hit in hits if self.stored[hit.index].get(hit.id) is hit]
+            for hit in same:
+                del self.stored[hit.index][hit.id]
+            for name in {hit.index for hit in same}:
+                self.searchable[name] = dict(self.stored[name])
+            return {"deleted": len(same), "version_conflicts": len(hits) - len(same)}
 
         return self._request("delete_by_query", carry_out)
 
     def _left(self, index: str | list[str]) -> list[str]:
-        patterns = [index] if isinstance(index, str) else index
-        matching = (name for name in self.stored if any(fnmatchcase(name, each) for each in patterns))
-        return [name for name in matching if name not in self.without]
+        return [name for name in self._names(index) if name not in self.without]
 
     def _refresh(self, index: str | list[str], **_: Any) -> None:
         def carry_out(_: Fault | None) -> None:
-            for name in {hit.index for hit in self._in(self.stored, index)}:
+            for name in self._names(index):
                 self.searchable[name] = dict(self.stored[name])
 
         self._request("refresh", carry_out)
 
     def _resolve(self, name: list[str], **_: Any) -> Json:
-        names = [each for each in self.stored if any(fnmatchcase(each, pattern) for pattern in name)]
-        return {"indices": [{"name": each, "attributes": ["open"]} for each in names]}
+        return {"indices": [{"name": each, "attributes": ["open"]} for each in sorted(self._names(name))]}
 
-    def _delete(self, index: list[str], **_: Any) -> None:
+    def _delete(self, index: list[str], ignore_unavailable: bool = False) -> None:
         def carry_out(_: Fault | None) -> None:
-            for name in index:
+            for name in [each for each in index if each in self.stored] if ignore_unavailable else self._names(index):
                 self.stored.pop(name, None)
                 self.searchable.pop(name, None)
 
@@ -199,34 +193,61 @@ class Elastic:
             raise ConnectionTimeout("timed out")
         return answer
 
-    def _in(self, view: dict[str, dict[str, Hit]], names: str | list[str]) -> Iterator[Hit]:
-        patterns = names.split(",") if isinstance(names, str) else names
-        for name, docs in view.items():
-            if any(fnmatchcase(name, pattern) for pattern in patterns):
-                yield from docs.values()
+    def _names(self, asked: str | list[str]) -> list[str]:
+        """Return the indices that are meant. Raises NotFoundError if one that is named without a star is not there."""
+        patterns = asked.split(",") if isinstance(asked, str) else asked
+        if missing := [each for each in patterns if "*" not in each and each not in self.stored]:
+            raise _not_found(missing[0])
+        return [name for name in self.stored if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
-    def _get(self, wanted: Json, unknown: bool) -> Json:
-        hit = self.stored.get(wanted["_index"], {}).get(wanted["_id"])
+    def _in(self, view: dict[str, dict[str, Hit]], names: str | list[str]) -> Iterator[Hit]:
+        for name in self._names(names):
+            yield from view.get(name, {}).values()
+
+    def _get(self, wanted: Json, unknown: bool, includes: list[str] | None) -> Json:
+        if wanted["_index"] not in self.stored:
+            return wanted | {"error": {"type": "index_not_found_exception", "reason": "no such index"}}
+        hit = self.stored[wanted["_index"]].get(wanted["_id"])
         if hit is None or unknown:
             return wanted | {"found": False}
-        return wanted | {"found": True, "_source": hit.source, "_seq_no": hit.seq_no, "_primary_term": 1}
+        source = shown(hit.source, includes)
+        return wanted | {"found": True, "_source": source, "_seq_no": hit.seq_no, "_primary_term": 1}
 
     def _act(self, action: Json, body: Json) -> Json:
         ((kind, where),) = action.items()
-        hit = self.stored.get(where["_index"], {}).get(where["_id"])
-        if kind == "create" and hit:
-            return _CONFLICT
-        if kind == "create" and self.refused(body):
-            return {"status": 400, "error": {"type": "document_parsing_exception", "reason": "refused"}}
+        docs = self.stored.setdefault(where["_index"], {})  # made, whatever becomes of the document
+        hit = docs.get(where["_id"])
         source = body
         if kind == "update":
-            if where.get("if_seq_no", hit and hit.seq_no) != (hit and hit.seq_no):
+            if hit is None and "upsert" not in body:
+                return _MISSING
+            if hit and where.get("if_seq_no", hit.seq_no) != hit.seq_no:
                 return _CONFLICT
             source = _updated(hit and hit.source, body)
+            if hit and source == hit.source:
+                return {"status": 200, "result": "noop"}
+        if self.refused(source):  # it is parsed before its id is looked up
+            return {"status": 400, "error": {"type": "document_parsing_exception", "reason": "refused"}}
+        if kind == "create" and hit:
+            return _CONFLICT
         self._changes += 1
-        docs = self.stored.setdefault(where["_index"], {})
         docs[where["_id"]] = Hit(where["_index"], where["_id"], source, self._changes)
-        return {"status": 200}
+        return {"status": 200, "result": "updated"} if hit else {"status": 201, "result": "created"}
+
+
+def _not_found(index: str) -> NotFoundError:
+    meta = ApiResponseMeta(404, "1.1", HttpHeaders(), 0.0, NodeConfig("https", "fake", 9200))
+    error = {"type": "index_not_found_exception", "reason": f"no such index [{index}]"}
+    return NotFoundError(error["type"], meta, {"error": error, "status": 404})
+
+
+def _merged(source: Json, changes: Json) -> Json:
+    """Return a document with the changes of a partial one: objects are merged, all else is replaced."""
+    merged = dict(source)
+    for name, value in changes.items():
+        old = source.get(name)
+        merged[name] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _updated(source: Json | None, body: Json) -> Json:
@@ -234,91 +255,10 @@ def _updated(source: Json | None, body: Json) -> Json:
         upsert: Json = body["upsert"]
         return upsert
     if "doc" in body:
-        return source | body["doc"]
+        return _merged(source, body["doc"])
     assert body["script"]["source"] == MERGE_SCRIPT  # what follows is that script in Python
     params = body["script"]["params"]
     if source["lineage"] == params["lineage"] and source["last_batch"] >= params["batch"]:
         return source
     taken = {"lineage": params["lineage"], "last_batch": params["batch"]}
     return source | taken | {"count": source["count"] + params["count"]}
-
-
-def _order(order: Any) -> tuple[str, bool]:
-    if isinstance(order, str):
-        return order, False
-    ((field, how),) = order.items()
-    return field, how["order"] == "desc"
-
-
-def _meets(query: Json, hit: Hit) -> bool:
-    ((kind, body),) = query.items()
-    match kind:
-        case "match_all":
-            return True
-        case "match_none":
-            return False
-        case "ids":
-            return hit.id in body["values"]
-        case "bool":
-            parts = {name: part if isinstance(part, list) else [part] for name, part in body.items()}
-            should = parts.get("should")
-            return (
-                all(_meets(each, hit) for each in parts.get("filter", ()))
-                and not any(_meets(each, hit) for each in parts.get("must_not", ()))
-                and (not should or any(_meets(each, hit) for each in should))
-            )
-        case "exists":
-            return hit.value(body["field"]) is not None
-    ((field, wanted),) = body.items()
-    value = hit.value(field)
-    match kind:
-        case "term":
-            return bool(value == wanted)
-        case "terms":
-            return value in wanted
-        case "range":
-            bounds = {how: bound for how, bound in wanted.items() if how != "format"}
-            return value is not None and all(_COMPARE[how](value, bound) for how, bound in bounds.items())
-    raise NotImplementedError(kind)
-
-
-def _aggregate(aggs: Json, hits: list[Hit]) -> Json:
-    return {name: _aggregation(agg, hits) for name, agg in aggs.items()}
-
-
-def _aggregation(agg: Json, hits: list[Hit]) -> Json:
-    inner = agg.get("aggs", {})
-    kind = next(name for name in agg if name != "aggs")
-    if kind in _MEASURES:
-        values = [value for hit in hits if (value := hit.value(agg[kind]["field"])) is not None]
-        return {"value": float(_MEASURES[kind](values)) if values else None}
-    if kind == "terms":
-        groups = _groups(hits, lambda hit: hit.value(agg["terms"]["field"]))
-        return {"buckets": [_bucket(key, group, inner) for key, group in groups.items() if key is not None]}
-    if kind == "filter":
-        within = [hit for hit in hits if _meets(agg["filter"], hit)]
-        return {"doc_count": len(within)} | _aggregate(inner, within)
-    if kind == "composite":
-        sources = {name: how for source in agg["composite"]["sources"] for name, how in source.items()}
-        found = _groups(hits, lambda hit: tuple(_composite_value(how, hit) for how in sources.values()))
-        ordered = sorted(found, key=lambda key: [(part is not None, str(part).encode()) for part in key])
-        return {"buckets": [_bucket(dict(zip(sources, key, strict=True)), found[key], inner) for key in ordered]}
-    raise NotImplementedError(kind)
-
-
-def _composite_value(how: Json, hit: Hit) -> Any:
-    if "terms" in how:
-        return hit.value(how["terms"]["field"])
-    width = int(how["date_histogram"]["fixed_interval"].removesuffix("ms"))
-    return hit.value(how["date_histogram"]["field"]) // width * width
-
-
-def _groups(hits: list[Hit], key_of: Callable[[Hit], Any]) -> dict[Any, list[Hit]]:
-    groups: dict[Any, list[Hit]] = {}
-    for hit in hits:
-        groups.setdefault(key_of(hit), []).append(hit)
-    return groups
-
-
-def _bucket(key: Any, hits: list[Hit], inner: Json) -> Json:
-    return {"key": key, "doc_count": len(hits)} | _aggregate(inner, hits)
