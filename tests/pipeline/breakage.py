@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,16 +18,21 @@ from traffic import Traffic
 
 log = logging.getLogger("faults")
 
+Options = Callable[[str], dict[str, Any]]
+"""The options of a Kafka client, by the user's name."""
+
 
 class Breakage:
     """One account from its making to `settle`; faults are inflicted in between."""
 
-    def __init__(self, pipeline: Pipeline, traffic: Traffic, seed: int, outage: tuple[float, float]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, traffic: Traffic, kafka: Options, seed: int, outage: tuple[float, float]
+    ) -> None:
         log.info("seed %d", seed)
         self._pipeline, self._traffic = pipeline, traffic
         self.random = random.Random(seed)
         # apart: it draws from what it finds, and must not change which faults come next
-        self._scene = Scene(pipeline, random.Random(seed), outage)
+        self._scene = Scene(pipeline, traffic, kafka, random.Random(seed), outage)
         self.began = pipeline.clock()
         self.inflicted: Counter[str] = Counter()
         self._before, self._acked_before = pipeline.stand_still()
@@ -91,8 +96,9 @@ class Breakage:
         log.info("at the end:       %s", new)
         assert new.fault() == ""
         # What was sent twice, by intent or when a connection broke, is told by its id and counted once.
-        events = acked - self._acked_before + len(self._traffic.events)
-        assert new.events - old.events == events
+        events = acked - self._acked_before + len(self._traffic.events) + self._traffic.others
+        # of all topics: a fault may have had the topic made anew
+        assert new.stored - old.stored == events
         assert stored.ids == Counter(self._traffic.events.keys())
         assert stored.windows == self._traffic.windows()
         assert stored.dead == self._traffic.dead
@@ -115,10 +121,12 @@ def imbalance(found: dict[str, Any]) -> tuple[int, ...]:
 
 
 @contextmanager
-def breaking(pipeline: Pipeline, traffic: Traffic, seed: int, outage: tuple[float, float]) -> Iterator[Breakage]:
+def breaking(
+    pipeline: Pipeline, traffic: Traffic, kafka: Options, seed: int, outage: tuple[float, float]
+) -> Iterator[Breakage]:
     """Give a Breakage; then have all services run, whatever has become of them."""
     try:
-        yield Breakage(pipeline, traffic, seed, outage)
+        yield Breakage(pipeline, traffic, kafka, seed, outage)
     finally:
         pipeline.systemctl("start", *UNITS)
         pipeline.systemctl("reset-failed", *UNITS)  # the restarts after the kills are no longer of interest

@@ -28,6 +28,7 @@ from account import Ledger  # noqa: E402  (found by the path set above)
 from breakage import Breakage, breaking  # noqa: E402
 from deployment import Deployment, Tunnel, elasticsearch_client, kafka_options  # noqa: E402
 from elasticsearch import Elasticsearch  # noqa: E402
+from fault_groups import FAULTS  # noqa: E402
 from pipeline import READY, Pipeline  # noqa: E402
 from prepared import prepared_host  # noqa: E402
 from traffic import Traffic  # noqa: E402
@@ -38,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="of the faults' chances; without it a new one")
     parser.addoption("--uninstall", action="store_true", help="let the tests take the pipeline off the host at last")
     parser.addoption("--minutes", type=float, default=10, help="how long the soak breaks things")
+    names = sorted(fault.__name__ for fault in FAULTS)
+    parser.addoption("--fault", action="append", choices=names, help="what the soak breaks; without it everything")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -115,7 +118,9 @@ def traffic(deployment: Deployment, kafka: Callable[[str], dict[str, Any]], seed
 
 
 @pytest.fixture(scope="module")
-def breakage(pipeline: Pipeline, traffic: Traffic, seed: int) -> Iterator[Breakage]:
+def breakage(
+    pipeline: Pipeline, traffic: Traffic, kafka: Callable[[str], dict[str, Any]], seed: int
+) -> Iterator[Breakage]:
     """Each outage lasts the same; soak.py has its own."""
-    with breaking(pipeline, traffic, seed, outage=(5.0, 5.0)) as made:
+    with breaking(pipeline, traffic, kafka, seed, outage=(5.0, 5.0)) as made:
         yield made

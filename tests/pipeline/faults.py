@@ -75,7 +75,7 @@ def disk_full(scene: Scene) -> None:
     with scene.without_restart(), _settings(elastic, {"cluster.info.update.interval": "10s"}):
         since = scene.pipeline.clock()
         with _settings(elastic, limits):
-            _refused(scene, since, "waiting for Elasticsearch", "disk is nearly full", "free space")
+            refused(scene, since, "waiting for Elasticsearch", "disk is nearly full", "free space")
             scene.away()
         wait_until(lambda: not _blocked(elastic), "Elasticsearch takes its block away", 60)
 
@@ -83,10 +83,10 @@ def disk_full(scene: Scene) -> None:
 def index_read_only(scene: Scene) -> None:
     elastic = scene.elastic()
     with scene.without_restart():
-        since, index = scene.pipeline.clock(), _newest_index(elastic)
+        since, index = scene.pipeline.clock(), newest_index(elastic)
         elastic.indices.put_settings(index=index, settings={"index.blocks.write": True})
         try:
-            _refused(scene, since, "waiting for Elasticsearch", "blocks writes", "remove the index's block")
+            refused(scene, since, "waiting for Elasticsearch", "blocks writes", "remove the index's block")
             scene.away()
         finally:
             elastic.indices.put_settings(index=index, settings={"index.blocks.write": None})
@@ -95,10 +95,10 @@ def index_read_only(scene: Scene) -> None:
 def index_closed(scene: Scene) -> None:
     elastic = scene.elastic()
     with scene.without_restart():
-        since, index = scene.pipeline.clock(), _newest_index(elastic)
+        since, index = scene.pipeline.clock(), newest_index(elastic)
         elastic.indices.close(index=index)
         try:
-            _refused(scene, since, "waiting for Elasticsearch", "index_closed_exception", "open it")
+            refused(scene, since, "waiting for Elasticsearch", "index_closed_exception", "open it")
             scene.away()
         finally:
             elastic.indices.open(index=index)
@@ -121,10 +121,10 @@ def _ingest_pipeline(scene: Scene, name: str, *told: str) -> None:
     """Give the newest index of events an ingest pipeline by which it takes no document, and take it away again."""
     elastic = scene.elastic()
     with scene.without_restart():
-        since, index = scene.pipeline.clock(), _newest_index(elastic)
+        since, index = scene.pipeline.clock(), newest_index(elastic)
         elastic.indices.put_settings(index=index, settings={"index.default_pipeline": name})
         try:
-            _refused(scene, since, "waiting for Elasticsearch", *told)
+            refused(scene, since, "waiting for Elasticsearch", *told)
             scene.away()
         finally:
             elastic.indices.put_settings(index=index, settings={"index.default_pipeline": None})
@@ -141,7 +141,7 @@ def api_key_expired(scene: Scene) -> None:
         host.check_output("printf %%s %s > %s", key, API_KEY_FILE)  # in an argument: it lives half a minute
         scene.pipeline.systemctl("restart", "login-consumer")
         process = scene.pipeline.property("login-consumer", "MainPID")
-        _refused(scene, since, "waiting for Elasticsearch", "refuses the API key (401)", "make a new key")
+        refused(scene, since, "waiting for Elasticsearch", "refuses the API key (401)", "make a new key")
     finally:
         host.check_output(f"mv {API_KEY_FILE}.kept {API_KEY_FILE}")
     scene.pipeline.wait_for_log("login-consumer", since, "Elasticsearch works again")
@@ -150,38 +150,40 @@ def api_key_expired(scene: Scene) -> None:
 
 def newest_offsets_truncated(scene: Scene) -> None:
     """As after a power cut: the file of the batch that was planned last is there, and empty."""
-    with _consumer_stopped_hard(scene):
-        scene.pipeline.host.check_output(f"truncate -s 0 {CHECKPOINT}/offsets/$({_newest('offsets')})")
+    with consumer_stopped_hard(scene):
+        scene.pipeline.host.check_output(f"truncate -s 0 {CHECKPOINT}/offsets/$({newest('offsets')})")
 
 
 def newest_commit_lost(scene: Scene) -> None:
     """As after a kill between the last write to Elasticsearch and Spark's own note of the batch."""
     host = scene.pipeline.host
-    _wait_for_commit(scene)
+    wait_for_commit(scene)
     scene.pipeline.systemctl("stop", "login-consumer")  # between two batches
-    newest, planned = host.check_output(_newest("commits")), host.check_output(_newest("offsets"))
-    lost = [f"commits/{newest}", f"commits/.{newest}.crc"]
-    if planned != newest:  # the next batch was planned, and not begun
+    committed, planned = host.check_output(newest("commits")), host.check_output(newest("offsets"))
+    lost = [f"commits/{committed}", f"commits/.{committed}.crc"]
+    if planned != committed:  # the next batch was planned, and not begun
         lost += [f"offsets/{planned}", f"offsets/.{planned}.crc"]
     host.check_output(f"cd {CHECKPOINT} && rm -f {' '.join(lost)}")
     since = scene.pipeline.clock()
     scene.pipeline.start_consumer()
     scene.pipeline.ledger.wait_for_flow()
-    scene.pipeline.wait_for_log("login-consumer", since, f"batch {newest} is recorded already, so it is not repeated")
+    scene.pipeline.wait_for_log(
+        "login-consumer", since, f"batch {committed} is recorded already, so it is not repeated"
+    )
 
 
 def checkpoint_lost(scene: Scene) -> None:
-    with _consumer_stopped_hard(scene):
+    with consumer_stopped_hard(scene):
         scene.pipeline.host.check_output(f"rm -rf {CHECKPOINT}")
 
 
 def checkpoint_of_a_backup(scene: Scene) -> None:
     """Put back a copy of the checkpoint that is some batches old."""
     copy = f"{CHECKPOINT}-of-yesterday"
-    with _consumer_stopped_hard(scene):
+    with consumer_stopped_hard(scene):
         scene.pipeline.host.check_output(f"rm -rf {copy} && cp -a {CHECKPOINT} {copy}")
     scene.pipeline.ledger.wait_for_flow()
-    with _consumer_stopped_hard(scene):
+    with consumer_stopped_hard(scene):
         scene.pipeline.host.check_output(f"rm -rf {CHECKPOINT} && mv {copy} {CHECKPOINT}")
 
 
@@ -198,47 +200,6 @@ def another_zone(scene: Scene) -> None:
         scene.pipeline.host.check_output(f"ln -sfn {before} /etc/localtime")
 
 
-# Those of a group share one audit (breakage.py). A fault after which windows are counted anew comes first in its group:
-# it would mend the harm of one before it.
-GROUPS: dict[str, tuple[Fault, ...]] = {
-    "consumer": (
-        checkpoint_lost,
-        driver_killed,
-        worker_killed,
-        newest_commit_lost,
-    ),
-    "services": (
-        checkpoint_of_a_backup,
-        elasticsearch_killed,
-        both_away,
-        producer_starts_before_kafka,
-    ),
-    "refusals": (
-        index_read_only,
-        index_closed,
-        pipeline_gone,
-        pipeline_drops,
-        api_key_expired,
-    ),
-}
-# These wait for --long: each fault has a near relative above.
-MORE_GROUPS: dict[str, tuple[Fault, ...]] = {
-    "consumer": (
-        newest_offsets_truncated,
-        jvm_killed,
-        consumer_restarted,
-        another_zone,
-    ),
-    "services": (
-        kafka_killed,
-        kafka_away,
-        elasticsearch_away,
-        disk_full,
-    ),
-}
-FAULTS = tuple(fault for group in (*GROUPS.values(), *MORE_GROUPS.values()) for fault in group)
-
-
 def _away(scene: Scene, *units: str) -> None:
     scene.pipeline.systemctl("stop", *units)
     try:
@@ -247,7 +208,7 @@ def _away(scene: Scene, *units: str) -> None:
         scene.pipeline.systemctl("start", *units)
 
 
-def _wait_for_commit(scene: Scene) -> None:
+def wait_for_commit(scene: Scene) -> None:
     """Wait until the consumer runs, and its checkpoint holds a batch that is done."""
     scene.pipeline.start_consumer()
     test = f"ls {CHECKPOINT}/commits/[0-9]*"
@@ -260,14 +221,14 @@ def _blocked(elastic: Elasticsearch) -> bool:
     return any(each["settings"] for each in told.body.values())
 
 
-def _refused(scene: Scene, since: float, *texts: str) -> None:
+def refused(scene: Scene, since: float, *texts: str) -> None:
     """Wait until the consumer says why it does not go on, in one line."""
     scene.pipeline.wait_for_log("login-consumer", since, *texts)
 
 
-def _newest_index(elastic: Elasticsearch) -> str:
-    """Return the index that takes the logins of now."""
-    return str(max(elastic.indices.get(index="login-events-*").body))
+def newest_index(elastic: Elasticsearch, family: str = "login-events") -> str:
+    """Return the index that takes the documents of now."""
+    return str(max(elastic.indices.get(index=f"{family}-*").body))
 
 
 @contextmanager
@@ -282,9 +243,9 @@ def _settings(elastic: Elasticsearch, values: dict[str, Any]) -> Iterator[None]:
 
 
 @contextmanager
-def _consumer_stopped_hard(scene: Scene) -> Iterator[None]:
+def consumer_stopped_hard(scene: Scene) -> Iterator[None]:
     """Kill all of the consumer, which must have written something, and keep it down."""
-    _wait_for_commit(scene)
+    wait_for_commit(scene)
     scene.pipeline.host.check_output("systemctl kill --signal=KILL login-consumer; systemctl stop login-consumer")
     try:
         yield
@@ -292,5 +253,6 @@ def _consumer_stopped_hard(scene: Scene) -> Iterator[None]:
         scene.pipeline.systemctl("start", "login-consumer")
 
 
-def _newest(kind: str) -> str:
+def newest(kind: str) -> str:
+    """Return the command that shows the newest batch of Spark's `offsets` or `commits`."""
     return f"ls {CHECKPOINT}/{kind} | sort -n | tail -1"

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from account import NOT_YET
 from elasticsearch import Elasticsearch
 from pipeline import Pipeline
+from traffic import Traffic
 from waiting import wait_until
 
 
@@ -20,6 +22,9 @@ class Scene:
     """A pipeline to break, and by what chance. What was broken before may still be on its way up."""
 
     pipeline: Pipeline
+    traffic: Traffic
+    kafka: Callable[[str], dict[str, Any]]
+    """Options of a Kafka client by the user's name."""
     random: random.Random
     outage: tuple[float, float]
     """Seconds that something stays broken, least and most."""

@@ -6,11 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from people_faults import main_process, send_signal
 from pipeline import UNITS, Pipeline
 from waiting import wait_until
-
-# A JVM answers SIGQUIT with the stacks of its threads, and goes on.
-GO_ON = {("QUIT", "kafka"), ("QUIT", "elasticsearch")}
 
 
 @pytest.fixture
@@ -24,18 +22,8 @@ def rested(pipeline: Pipeline) -> Iterator[Pipeline]:
     pipeline.start_consumer()
 
 
-def main(pipeline: Pipeline, unit: str) -> str:
-    return pipeline.property(unit, "MainPID")
-
-
 def all_come_back(pipeline: Pipeline, signal: str) -> None:
-    before = {unit: main(pipeline, unit) for unit in UNITS}
-    for process in before.values():
-        pipeline.host.check_output("kill -s %s %s", signal, process)
-    for unit, process in before.items():
-        if (signal, unit) not in GO_ON:
-            wait_until(lambda u=unit, p=process: main(pipeline, u) not in ("0", p), f"{unit} is started again", 240)
-        wait_until(lambda u=unit: pipeline.property(u, "ActiveState") == "active", f"{unit} is active", 240)
+    send_signal(pipeline, signal, *UNITS)
     pipeline.ledger.wait_for_flow()
     assert pipeline.host.check_output("systemctl list-units --failed --plain --no-legend") == ""
 
@@ -54,8 +42,10 @@ def test_no_other_signal_ends_a_service(signal: str, rested: Pipeline) -> None:
 @pytest.mark.usefixtures("long")
 def test_a_consumer_whose_jvm_does_not_answer_is_ended(rested: Pipeline) -> None:
     """systemd's watchdog hears nothing of it."""
-    before = main(rested, "login-consumer")
+    before = main_process(rested, "login-consumer")
     java = next(pid for pid, command in rested.processes("login-consumer").items() if "org.apache.spark" in command)
     rested.host.check_output("kill -s STOP %s", str(java))
-    wait_until(lambda: main(rested, "login-consumer") not in ("0", before), "the consumer is started again", 300)
+    wait_until(
+        lambda: main_process(rested, "login-consumer") not in ("0", before), "the consumer is started again", 300
+    )
     rested.ledger.wait_for_flow()

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 from breakage import Breakage
-from faults import GROUPS, MORE_GROUPS, both_away
+from fault_groups import GROUPS, MORE_GROUPS
+from faults import both_away
 from pipeline import Pipeline
 
 

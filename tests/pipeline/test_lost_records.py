@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from deployment import Deployment
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
+from kafka.admin import NewPartitions
 from pipeline import UNITS, Pipeline
+from topics import PERMIT, make_anew
 from waiting import wait_until
-
-PERMIT = ("allow_data_loss = false", "allow_data_loss = true")
-
 
 Options = Callable[[str], dict[str, Any]]
 
@@ -105,12 +103,3 @@ def test_the_topic_was_made_anew_and_then_grows(
     assert after.events == after.stored - before.stored
     found = pipeline.audit()
     assert found["balanced"] and found["not_read_yet"] == 0, found
-
-
-def make_anew(admin: KafkaAdminClient, topic: str, partitions: int) -> None:
-    """Delete a topic and create it with the settings that it had."""
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-    settings = {name: told["value"] for name, told in admin.describe_configs([resource])["topic"][topic].items()}
-    admin.delete_topics([topic])
-    wait_until(lambda: topic not in admin.list_topics(), "the topic is gone")
-    admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=settings)])

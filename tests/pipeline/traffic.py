@@ -11,10 +11,11 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
@@ -26,8 +27,17 @@ ROUND_SECONDS = 0.5
 SEND_SECONDS = 600
 """How long an outage of Kafka may last."""
 
+LARGEST_BYTES = 200_000_000
+
 WindowCount = Counter[tuple[int, str]]
 """Events by start of the window (ms since 1970) and outcome."""
+
+
+class Record(NamedTuple):
+    """What a fault has sent."""
+
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 @dataclass
@@ -48,13 +58,15 @@ class Traffic:
         self._random = random.Random(seed)
         self._marker = f"soak-{uuid.uuid4().hex[:10]}"
         self._thread = threading.Thread(target=self._run)
-        self._ending = threading.Event()
+        self._ending, self._pausing, self._still = threading.Event(), threading.Event(), threading.Event()
         self._failures: list[BaseException] = []
         self._began = time.time()
         self.events: dict[str, dict[str, Any]] = {}
         """What was sent, by event id."""
         self.dead: dict[bytes, str] = {}
         self.records = 0
+        self.others = 0
+        """Events that a fault has had sent by a sender of its own."""
 
     def start(self) -> None:
         self._thread.start()
@@ -70,6 +82,27 @@ class Traffic:
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Send nothing meanwhile. Raises AssertionError if what was sent before is not acknowledged."""
+        self._still.clear()
+        self._pausing.set()
+        try:
+            assert self._still.wait(SEND_SECONDS) and not self._failures, f"the traffic does not end: {self._failures}"
+            yield
+        finally:
+            self._pausing.clear()
+
+    def send(self, records: Sequence[Record], partition: int | None = None) -> list[Any]:
+        """Send records that are no events, packed by gzip; return where each has come to stand. Raises KafkaError."""
+        options = {"compression_type": "gzip", "max_request_size": LARGEST_BYTES, "linger_ms": 0}
+        with closing(KafkaProducer(**self._kafka, acks="all", **options)) as producer:
+            sent = [
+                producer.send(self._topic, record.value, partition=partition, headers=list(record.headers))
+                for record in records
+            ]
+            return [each.get(timeout=SEND_SECONDS) for each in sent]
 
     def windows(self) -> WindowCount:
         """Return what the windows must count."""
@@ -93,18 +126,28 @@ class Traffic:
         return Stored(ids, windows, {bytes_: reason for bytes_, reason in raw if self._marker.encode() in bytes_})
 
     def _run(self) -> None:
+        try:
+            while not self._ending.is_set():
+                if self._pausing.is_set():
+                    self._still.set()
+                    self._ending.wait(ROUND_SECONDS)
+                else:
+                    self._send_rounds()
+        except BaseException as error:
+            self._failures.append(error)
+
+    def _send_rounds(self) -> None:
+        """Send until the end, or a pause; all is acknowledged then."""
         producer = KafkaProducer(
             **self._kafka, acks="all", enable_idempotence=False, delivery_timeout_ms=SEND_SECONDS * 1000, linger_ms=50
         )
         rest_between_tries(producer)
         try:
-            while not self._ending.wait(ROUND_SECONDS):
+            while not self._ending.wait(ROUND_SECONDS) and not self._pausing.is_set():
                 for value in self._round():
                     producer.send(self._topic, value, key=self._marker.encode()).add_errback(self._failures.append)
                     self.records += 1
             producer.flush(timeout=SEND_SECONDS)
-        except BaseException as error:
-            self._failures.append(error)
         finally:
             producer.close(timeout=10)
 

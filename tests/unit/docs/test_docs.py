@@ -73,10 +73,10 @@ def test_each_decision_names_what_holds_it(page: Path) -> None:
 
 
 def test_each_fault_is_documented() -> None:
-    groups = re.findall(
-        r"^(?:MORE_)?GROUPS\b.+?^\}", (REPOSITORY / "tests/pipeline/faults.py").read_text(), re.DOTALL | re.MULTILINE
-    )
-    names = re.findall(r"^        (\w+),$", "".join(groups), re.MULTILINE)
-    assert names
+    text = (REPOSITORY / "tests/pipeline/fault_groups.py").read_text()
+    groups = re.findall(r"^(?:\w+_)?GROUPS\b.+?^\}", text, re.DOTALL | re.MULTILINE)
+    members = re.findall(r'^    "\w+": \((.+?)\),$', "".join(groups), re.DOTALL | re.MULTILINE)
+    names = re.findall(r"\w+", " ".join(members))
+    assert len(groups) == 3 and names
     rows = re.findall(r"^\| (`\w+`.*?) \|", section(FAULTS, "Faults"), re.MULTILINE)
     assert sorted(names) == sorted(re.findall(r"`(\w+)`", " ".join(rows)))
