@@ -21,6 +21,7 @@ from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 from kafka import KafkaProducer
 from login_common.kafka_producer import rest_between_tries
+from waiting import wait_until
 
 DAY = 86_400
 ROUND_SECONDS = 0.5
@@ -89,7 +90,8 @@ class Traffic:
         self._still.clear()
         self._pausing.set()
         try:
-            assert self._still.wait(SEND_SECONDS) and not self._failures, f"the traffic does not end: {self._failures}"
+            wait_until(lambda: self._still.is_set() or not self._thread.is_alive(), "the traffic pauses", SEND_SECONDS)
+            assert not self._failures, f"records of the test's own traffic were not sent: {self._failures}"
             yield
         finally:
             self._pausing.clear()
