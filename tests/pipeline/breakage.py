@@ -97,7 +97,7 @@ class Breakage:
         assert new.fault() == ""
         # What was sent twice, by intent or when a connection broke, is told by its id and counted once.
         events = acked - self._acked_before + len(self._traffic.events) + self._traffic.others
-        # of all topics: a fault may have had the topic made anew
+        # of all topics: a fault may have recreated the topic
         assert new.stored - old.stored == events
         assert stored.ids == Counter(self._traffic.events.keys())
         assert stored.windows == self._traffic.windows()

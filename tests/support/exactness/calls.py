@@ -59,7 +59,7 @@ class Calls:
         assert {*self.bulk(*(("create", id_, fields) for id_ in ids), index=index)} == {CREATED}
 
     def get(self, *ids: str, index: str = "a-1", **options: Any) -> list[Any]:
-        """Return what mget tells: a source, None, or an error's type."""
+        """Return what mget answers: a source, None, or an error's type."""
         docs = self.client.mget(docs=[{"_index": self.name(index), "_id": id_} for id_ in ids], **options)["docs"]
         return [each["error"]["type"] if "error" in each else each.get("_source") for each in docs]
 

@@ -159,7 +159,7 @@ _WRITES = (
         ([_UPDATED], [{"replay": _SENT}], 1, [_SAME], 1, [_UPDATED], [{"replay": None}]),
     ),
     Row(
-        "an update of another version is a conflict, of no document it is told so",
+        "an update of another version is a conflict, an update of no document an error",
         _if_seq_no,
         ([_UPDATED], [_CONFLICT], [{"count": 2}], [_NO_DOCUMENT]),
     ),

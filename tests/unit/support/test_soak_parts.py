@@ -94,7 +94,7 @@ def test_large_hostile_records_are_larger_than_what_is_read() -> None:
         assert len(value or b"") > 1 << 20 or sum(len(header) for _, header in headers) > 1 << 16, name
 
 
-def test_odd_files_hold_the_lines_that_are_told(tmp_path: Path) -> None:
+def test_odd_files_hold_the_lines_that_are_counted(tmp_path: Path) -> None:
     numbers = 0
     for step in odd_steps(str(tmp_path), "run"):
         quick = step.program.replace("time.sleep(5)", "time.sleep(0)")
