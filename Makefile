@@ -94,6 +94,10 @@ bench-curves: setup-test ## What an event costs as they grow to 10 million, and 
 bench-hour: setup-test ## What memory the services take in an hour of 1,000 events a second
 	python tests/bench/bench.py --inventory $(or $(INVENTORY),inventory/demo) --hour
 
+.PHONY: bench-hostile
+bench-hostile: setup-test ## What memory the consumer takes of large, packed, deep and many-keyed records, two minutes of each
+	python tests/bench/hostile.py --inventory $(or $(INVENTORY),inventory/demo)
+
 .PHONY: bench-deploy
 bench-deploy: setup-test ## How long it takes to deploy to a bare host, and how long a second run
 	python tests/bench/deploy.py

@@ -22,6 +22,8 @@ from testinfra.host import Host
 SECONDS = 120
 ZEROS = 100_000_000
 """In gzip about a thousandth of it, so Kafka, whose limit is 1 MiB, takes it."""
+BEYOND_HEAP = 400_000_000
+"""Kafka's client holds a value twice while it unpacks it."""
 HONEST = 400
 """Records of nearly 1 MiB: together half the consumer's heap."""
 
@@ -71,3 +73,36 @@ def test_records_that_unpack_to_many_bytes_cost_no_restart(
     assert found["sha256"] == hashlib.sha256(bomb).hexdigest()
     assert (letter("headers")["reason"], "headers" in letter("headers")) == ("too_large", False)
     assert services(starts(host))["login-consumer.service"] == before, "the consumer was started again"
+
+
+@pytest.mark.usefixtures("long")
+def test_a_record_that_ends_each_process_that_reads_it_is_given_up(
+    kafka: Callable[[str], dict[str, Any]], host: Host, deployment: Deployment, ledger: Ledger, elastic: Elasticsearch
+) -> None:
+    """Larger than the consumer's heap once it is unpacked: the JVM ends until the record is let be."""
+    before = services(starts(host))["login-consumer.service"]
+    marker = uuid.uuid4().hex[:12]
+    event = {"user_id": "large", "timestamp": datetime.now(UTC).isoformat(), "outcome": "success"}
+
+    def honest(name: str) -> bytes:
+        return json.dumps(event | {"event_id": f"{marker}-{name}"}).encode()
+
+    limits = {"compression_type": "gzip", "max_request_size": 1 << 30, "request_timeout_ms": SECONDS * 1000}
+    made = KafkaProducer(**kafka("producer"), acks="all", linger_ms=0, **limits)
+    try:
+        sent = []
+        for value in (honest("first"), bytes(BEYOND_HEAP), honest("last")):  # each a batch of its own
+            sent.append(made.send(deployment.topic, value, partition=0).get(timeout=SECONDS))
+    finally:
+        made.close()
+    _, bomb, last = sent
+    ledger.wait_for({0: last.offset + 1}, 900)
+    elastic.indices.refresh(index="login-*")
+    stored = {"bool": {"filter": [{"prefix": {"event.id": marker}}]}}
+    assert elastic.count(index="login-events-*", query=stored)["count"] == 2
+    id_ = f"{ledger.topic_id()}-0-{bomb.offset}"
+    (hit,) = elastic.search(index="login-dead-letters-*", query={"ids": {"values": [id_]}})["hits"]["hits"]
+    assert (hit["_source"]["reason"], "raw" in hit["_source"]) == ("unreadable", False)
+    deaths = services(starts(host))["login-consumer.service"] - before
+    assert 3 <= deaths <= 15, "it was no death that the record was given up for, or the way to it is long"
+    assert not host.file("/var/lib/login-consumer/checkpoint.tries").exists
