@@ -223,6 +223,9 @@ class _Player:
                 # In the place of an event junk would be taken for the same record, which reads otherwise now.
                 self._least = 0.19
                 del log.partitions[partition][rng.choice(self._noticed(partition)) :]
+                end = len(log.partitions[partition])
+                # What is unreadable cannot be compared with what is stored from its place.
+                world.poison -= {each for each in world.poison if each[1] == partition and each[2] >= end}
                 world.clock.sleep(1)
                 if "refilled" in name:
                     for number in range(30):

@@ -93,9 +93,8 @@ class BatchWriter:
         self.tries = Tries(settings.checkpoint_dir, topic.id)
         self.read: Callable[[Part], DataFrame]
         """Returns these records as the frames of batches have them."""
-        # Planned by a process before this one, or by this one before its query ended.
-        is_open = any(end > plan.start.get(partition, 0) for partition, end in plan.ends.items())
-        self._is_repeated = is_open and plan.recorded is None
+        self._is_first = True
+        """Whether no batch was written yet: a process before this one may have died of what comes now."""
 
     def __call__(self, frame: "DataFrame", batch: int) -> None:
         """Write batch number `batch`, then wait until the next may begin.
@@ -177,7 +176,7 @@ class BatchWriter:
             log.warning("batch %d: Kafka did not hold the offsets %s any more", batch, ", ".join(told))
         self._sink.put([progress_lines(this, counts, times)], "a progress document")
         self.tries.over()
-        self._is_repeated = False
+        self._is_first = False
         self._offsets, self._sequence = {p: each.next for p, each in this.ranges.items()}, self._sequence + 1
         self._marks, self._written = this.marks | counts.marks, self._still_ahead(this)
         self._tally.add(this, counts, times)
@@ -198,13 +197,15 @@ class BatchWriter:
 
     def _read(self, frame: "DataFrame", this: Batch) -> Counts:
         """Return what became of the batch's records, which are read in parts if a process has died of them before."""
-        parts = self.tries.parts(this.ranges) if self._is_repeated else []
+        parts = self.tries.parts(this.ranges) if self._is_first else []
         if not parts:
             return self._run_workers(frame, this.size)
         if len(parts) == 1 and not self.tries.hopeless(parts[0]):
             with self.tries.trying(parts[0]):
                 return self._run_workers(frame, this.size)
-        log.warning("batch %d has ended the process before: it is read in %d parts", this.number, len(parts))
+        log.warning(
+            "batch %d or a part of it has ended the process before: it is read in %d parts", this.number, len(parts)
+        )
         counts = Counts()
         for part in parts:
             if self._stopping.is_set():

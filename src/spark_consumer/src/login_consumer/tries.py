@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which records a process has died of, however it died: beside the checkpoint, so that it outlives the process.
 
-Only a batch that a start repeats is noted, so an ordinary batch costs nothing. It is first repeated as a whole. If the
-process dies of it again, it is read in parts, one after the other; a part that kills the process is divided further,
-down to the record, which is given up after MOST_DEATHS. Numbers, offsets and place of the batch stay as they are
-planned: only how it is read changes.
+Only the first batch of a start is noted, so an ordinary batch costs nothing. If the process dies of it, it is read in
+parts by the next one, one after the other; a part that kills the process is divided further, down to the record, which
+is given up after MOST_DEATHS. Number and ranges of the batch stay as they are planned: only how it is read changes.
+Parts are cells of one grid over a partition, so that deaths are found again if a start plans other ranges.
 """
 
 import json
@@ -58,6 +58,8 @@ class Tries:
         self._file = checkpoint_dir.with_name(f"{checkpoint_dir.name}.tries")
         self._topic_id = topic_id
         self._deaths: Counter[Part] = self._read()
+        self._cells: dict[Part, Part] = {}
+        """The cell of the grid that a part, which may be less of it at the edge of a batch, stands for."""
         self._trying: Part | None = None
         self._closed = False
         self._lock = threading.Lock()
@@ -69,11 +71,18 @@ class Tries:
         all others before, so nothing but the record is at fault.
         """
         whole = tuple(Piece(p, *each) for p, each in sorted(batch.items()) if each.first < each.next)
-        return sorted(self._divided(whole), key=lambda part: self._deaths[part])
+        self._cells = {}
+        if not any(_overlap(one, other) for dead in self._deaths for one in dead for other in whole):
+            return [whole] if whole else []
+        width = 1
+        while width * _PARTS < size(whole):
+            width *= _PARTS
+        parts = [part for piece in whole for part in self._divided(piece, width)]
+        return sorted(parts, key=lambda part: self._deaths[self._cell(part)])
 
     def hopeless(self, part: Part) -> bool:
         """Return whether `part` is one record that is to be given up."""
-        return size(part) == 1 and self._deaths[part] >= MOST_DEATHS
+        return size(part) == 1 and self._deaths[self._cell(part)] >= MOST_DEATHS
 
     @contextmanager
     def trying(self, part: Part) -> Iterator[None]:
@@ -81,9 +90,10 @@ class Tries:
 
         So does an error of the block that is no decision, such as of a worker that has died.
         """
-        before = self._deaths[part]
-        self._note(part, before + 1)
-        self._trying = part
+        cell = self._cell(part)
+        before = self._deaths[cell]
+        self._note(cell, before + 1)
+        self._trying = cell
         try:
             yield
         except _ORDERLY:
@@ -117,10 +127,21 @@ class Tries:
             self._deaths += Counter()  # without those that are 0
             self._save()
 
-    def _divided(self, part: Part) -> list[Part]:
-        if not self._deaths[part] or size(part) <= 1:
-            return [part] if part else []
-        return [each for piece in part for one in _cut(piece) for each in self._divided((one,))]
+    def _cell(self, part: Part) -> Part:
+        return self._cells.get(part, part)
+
+    def _divided(self, piece: Piece, width: int) -> Iterator[Part]:
+        """Yield the parts of `piece` in cells of so many offsets, those that have killed in smaller ones."""
+        for start in range(piece.first // width * width, piece.next, width):
+            part = Piece(piece.partition, max(start, piece.first), min(start + width, piece.next))
+            cell = Piece(piece.partition, start, start + width)
+            if part.next - part.first == 1:
+                yield (part,)
+            elif self._deaths[(cell,)]:
+                yield from self._divided(part, width // _PARTS)
+            else:
+                self._cells[(part,)] = (cell,)
+                yield (part,)
 
     def _read(self) -> Counter[Part]:
         try:
@@ -148,7 +169,5 @@ def size(part: Part) -> int:
     return sum(each.next - each.first for each in part)
 
 
-def _cut(piece: Piece) -> Iterator[Piece]:
-    step = -(-(piece.next - piece.first) // _PARTS)
-    for first in range(piece.first, piece.next, step):
-        yield Piece(piece.partition, first, min(first + step, piece.next))
+def _overlap(one: Piece, other: Piece) -> bool:
+    return one.partition == other.partition and one.first < other.next and other.first < one.next
