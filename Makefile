@@ -114,6 +114,10 @@ dashboards: setup-test ## Build kibana_exports/*.ndjson from the YAML files besi
 role-docs: setup-test ## Write roles/*/README.md from each role's argument_specs and defaults
 	PYTHONPATH=tools python -m role_docs
 
+.PHONY: sbom
+sbom: setup-test ## Write docs/sbom.cdx.json, the list of all software that is deployed, from the locked versions
+	python tools/sbom.py
+
 .PHONY: bundle
 bundle: ## Collect all downloads of INVENTORY in BUNDLE=bundle, for SYSTEMS=bookworm-amd64: docs/offline.md
 	tools/setup deploy

@@ -58,7 +58,7 @@ def lint() -> list[Command]:
     return [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
-        ["mypy", *sources, "tools/dashboard_builder", "tools/role_docs", "tools/run_tests.py"],
+        ["mypy", *sources, "tools/dashboard_builder", "tools/role_docs", "tools/run_tests.py", "tools/sbom.py"],
         ["yamllint", "--strict", "."],
         ["bash", "-euo", "pipefail", "-c", shebang],
         ["ansible-lint", "--strict"],
