@@ -111,8 +111,13 @@ def memory_mb(group: str) -> int:
 
 
 def version(folder: str) -> str:
+    """Return the build that a folder's `current` is, the pipeline's version before the hash of an own program."""
     link = Path(folder) / "current"
-    return str(link.readlink()) if folder and link.is_symlink() else ""
+    if not folder or not link.is_symlink():
+        return ""
+    told = next(iter(link.glob("lib/python3.*/site-packages/login_common/VERSION")), None)
+    own = f"{told.read_text(encoding='ascii').strip()}-" if told and told.is_file() else ""
+    return own + str(link.readlink())
 
 
 def door(name: str, host: str, port: int, ca_file: str) -> dict[str, Any]:

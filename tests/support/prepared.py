@@ -39,6 +39,12 @@ SSH_PORTS = 2270
 # What no deployment reads. All else counts, so that nothing has to be remembered when a deployment reads more.
 UNREAD = (
     ".ci/",
+    ".editorconfig",
+    ".github/",
+    ".pre-commit-config.yaml",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     "docs/",
     "molecule/",
     "tests/",

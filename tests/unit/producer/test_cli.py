@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from login_common import __version__
 from login_producer import service
 from login_producer.cli import main
 from login_producer.settings import ProducerSettings
@@ -57,7 +58,7 @@ def test_start_line_hides_the_password(
 ) -> None:
     main(["run", "--settings", str(settings_file)])
     line = capfd.readouterr().err
-    assert "login-producer 0.1.0 starts with" in line
+    assert f"login-producer {__version__} starts with" in line
     assert "correct-horse" not in line
 
 

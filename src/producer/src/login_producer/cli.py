@@ -16,13 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from login_common import logs
+from login_common import __version__, logs
 from login_common.settings import SettingsError, describe, load, settings_file
 from login_formats import FORMATS
 from login_formats.event import MAX_AGE_DAYS
 from pydantic import BaseModel, ValidationError
 
-from login_producer import __version__, check, service, status
+from login_producer import check, service, status
 from login_producer.counters import StateError
 from login_producer.settings import (
     DEFAULT_PATH,

@@ -8,9 +8,9 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from login_common import __version__
 from login_common.files import replace_file
 
-from login_producer import __version__
 from login_producer.counters import CounterFile
 from login_producer.delivery import Delivery
 from login_producer.metrics import metrics

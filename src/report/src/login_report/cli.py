@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+from login_common import __version__
 from login_common.elastic import Unavailable
 from login_common.settings import SettingsError
 from login_common.times import add_time_options, iso
 
-from login_report import __version__
 from login_report.files import NotWritten, make_folder, remove, write
 from login_report.numbers import Numbers, read
 from login_report.queries import Span

@@ -1,4 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
 """Login events from Kafka into Elasticsearch with Spark: events, exact windows, dead letters, progress."""
-
-__version__ = "0.1.0"

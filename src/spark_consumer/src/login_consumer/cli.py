@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from login_common import logs
+from login_common import __version__, logs
 from login_common.elastic import Unavailable
 from login_common.settings import SettingsError, describe
 from login_common.times import END_OF_TIME, add_time_options
 
-from login_consumer import __version__, dead
+from login_consumer import dead
 from login_consumer.audit import audit
 from login_consumer.backup import as_text as backup_lines
 from login_consumer.backup import backup
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="login-consumer", description="Takes login events from Kafka into Elasticsearch."
     )
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action="version", version=f"login-consumer {__version__}")
     parser.add_argument(
         "--settings", type=Path, help=f"settings file (default: ${ENV_PREFIX}SETTINGS or {DEFAULT_FILE})"
     )
