@@ -13,7 +13,8 @@ README = REPOSITORY / "README.md"
 CONTRACT = REPOSITORY / "docs/event-contract.md"
 FAULTS = REPOSITORY / "docs/faults.md"
 HOSTS = REPOSITORY / "docs/hosts.md"
-PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md")), *sorted(REPOSITORY.glob("roles/*/README.md"))]
+PLACES = ("*.md", "docs/**/*.md", "roles/*/README.md", "kibana_exports/*.md")
+PAGES = sorted(path for place in PLACES for path in REPOSITORY.glob(place))
 
 IN_WORDS = ("none", "name in the inventory")  # defaults that are an empty list or an expression
 
