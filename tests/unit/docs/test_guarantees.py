@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/tests.md names each file of tests at what it holds, with the tier that runs it, and no tier loses a test."""
+"""docs/guarantees.md names each file of tests at what it holds, with its first tier, and no tier loses a test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tiers import Case, tiers
 
 ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs/tests.md"
+PAGE = ROOT / "docs/guarantees.md"
 TIERS = ("check", "test", "all")
 
 RUNNER = """
@@ -124,7 +124,7 @@ def test_no_test_is_left_out_of_all_tiers() -> None:
 
 def test_each_file_of_tests_stands_in_the_table() -> None:
     files = {name.partition("::")[0] for name in told()}
-    assert not sorted({test.file for test in found()} - files), "name it in docs/tests.md, at what it holds"
+    assert not sorted({test.file for test in found()} - files), "name it in docs/guarantees.md, at what it holds"
 
 
 def test_the_tier_of_each_is_the_first_that_runs_it() -> None:
