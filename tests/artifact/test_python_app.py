@@ -113,6 +113,19 @@ def test_an_own_wheel_is_built_once(app: App, play: Play, tmp_path: Path) -> Non
     assert len(first) == 1 and built() == first
 
 
+def test_what_a_link_leads_to_is_part_of_a_project(app: App, play: Play, tmp_path: Path) -> None:
+    """As the file of the version, which several projects share."""
+    shared = tmp_path / "shared.py"
+    (app.project / "app.py").rename(shared)
+    (app.project / "app.py").symlink_to("../shared.py")
+    assert play("python_app", env=app.env, **app.variables).returncode == 0
+    assert app.run() == "3\n"
+    shared.write_text("import dep\nprint(dep.VALUE + 5)\n")
+    changed = play("python_app", env=app.env, **app.variables)
+    assert changed.facts["changed"] is True, changed.text
+    assert app.run() == "7\n"
+
+
 @pytest.mark.usefixtures("long")
 def test_requirements_alone(app: App, play: Play) -> None:
     result = play("python_app", env=app.env, **{**app.variables, "artifact_app_projects": []})
