@@ -47,7 +47,8 @@ SPECIAL = {
     "login-consumer": {
         "TimeoutStopUSec": "1min 30s",
         "ReadWritePaths": "",
-        "InaccessiblePaths": "/etc/login-consumer/replay /etc/login-consumer/retention /etc/login-consumer/backup",
+        "InaccessiblePaths": "/etc/login-consumer/replay /etc/login-consumer/retention /etc/login-consumer/backup "
+        "/etc/login-consumer/erase",
     },
     "login-producer": {"TimeoutStopUSec": "1min", "ReadWritePaths": "", "MemoryDenyWriteExecute": "yes"},
 }

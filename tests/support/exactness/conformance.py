@@ -2,7 +2,7 @@
 
 tests/unit/support/test_conformance.py holds it against the fake, tests/pipeline/test_conformance.py against that of a
 deployed host. A call that the consumer comes to make belongs here, before the random histories rely on it. Points in
-time and rights are not modelled by the fake: the first are for commands alone, the second are tested on real services.
+time and rights are not compared: the first are for commands alone, the second are tested on real services.
 """
 
 from typing import Any
@@ -71,6 +71,13 @@ def _if_seq_no(on: Calls) -> Any:
     known = {"if_seq_no": on.seq_no("a"), "if_primary_term": 1}
     first, second = (on.bulk(("update", "a", {"doc": {"count": n}}), **known) for n in (2, 3))
     return first, second, on.get("a"), on.bulk(("update", "b", {"doc": {"count": 4}}), **known)
+
+
+def _replaced_if_seq_no(on: Calls) -> Any:
+    on.create("a", count=1)
+    known = {"if_seq_no": on.seq_no("a"), "if_primary_term": 1}
+    first, second = (on.bulk(("index", "a", {"count": n}), **known) for n in (2, 3))
+    return first, second, on.get("a"), on.bulk(("index", "b", {"count": 4}), **known)
 
 
 def _no_document(on: Calls) -> Any:
@@ -162,6 +169,11 @@ _WRITES = (
         "an update of another version is a conflict, an update of no document an error",
         _if_seq_no,
         ([_UPDATED], [_CONFLICT], [{"count": 2}], [_NO_DOCUMENT]),
+    ),
+    Row(
+        "a replacement of another version, or of no document, is a conflict",
+        _replaced_if_seq_no,
+        ([_UPDATED], [_CONFLICT], [{"count": 2}], [_CONFLICT]),
     ),
     Row("an update of no document makes the index alone", _no_document, ([_NO_DOCUMENT], ["a-1"], [None])),
     Row(

@@ -60,6 +60,7 @@ class Elastic:
         """Whether a document is refused for good, as by the mapping."""
         self._chance = random.Random(1)
         self._changes = 0
+        self._points: list[dict[str, dict[str, Hit]]] = []
 
     def documents(self, family: str) -> list[Json]:
         """Return the sources of all documents of a family of indices, refreshed or not."""
@@ -105,8 +106,8 @@ class Elastic:
 
     def search(
         self,
-        index: str,
-        query: Json,
+        index: str = "*",
+        query: Json | None = None,
         size: int = 10,
         aggs: Json | None = None,
         sort: Sequence[Any] = (),
@@ -114,17 +115,21 @@ class Elastic:
         source_includes: list[str] | None = None,
         source_excludes: Sequence[str] = (),
         track_total_hits: bool = True,
+        seq_no_primary_term: bool = False,
+        pit: Json | None = None,
     ) -> Any:
         def carry_out(_: Fault | None) -> Json:
-            there = self._left(index)
+            view = self._points[int(pit["id"])] if pit else self.searchable
+            there = [name for name in self._left(index) if name in view] if pit else self._left(index)
             assert not self.hidden.keys() & there, "a search that waits for an index that cannot be read"
-            hits = [hit for hit in self._in(self.searchable, there) if meets(query, hit)]
+            hits = [hit for hit in self._in(view, there) if meets(query or {"match_all": {}}, hit)]
             found = in_order(hits, sort)
             if search_after is not None:
                 found = found[[values for _, values in found].index(search_after) + 1 :]
             told = [
                 {"_index": hit.index, "_id": hit.id, "_source": shown(hit.source, source_includes, source_excludes)}
                 | ({"sort": values} if sort else {})
+                | ({"_seq_no": hit.seq_no, "_primary_term": 1} if seq_no_primary_term else {})
                 for hit, values in found[:size]
             ]
             answer: Json = {"hits": {"hits": told} | ({"total": {"value": len(hits)}} if track_total_hits else {})}
@@ -132,6 +137,13 @@ class Elastic:
             return answer | ({"aggregations": aggregate(aggs, hits)} if aggs and there else {})
 
         return self._request("search", carry_out)
+
+    def open_point_in_time(self, index: str, keep_alive: str) -> Json:
+        there = self._left(index)
+        self._points.append({name: dict(docs) for name, docs in self.searchable.items() if name in there})
+        return {"id": str(len(self._points) - 1)}
+
+    def close_point_in_time(self, id: str) -> None: ...
 
     def msearch(self, searches: list[Json]) -> Json:
         """Answer searches for one index each."""
@@ -218,11 +230,11 @@ class Elastic:
         docs = self.stored.setdefault(where["_index"], {})  # made, whatever becomes of the document
         hit = docs.get(where["_id"])
         source = body
+        if kind == "update" and hit is None and "upsert" not in body:
+            return _MISSING
+        if where.get("if_seq_no", hit and hit.seq_no) != (hit and hit.seq_no):
+            return _CONFLICT
         if kind == "update":
-            if hit is None and "upsert" not in body:
-                return _MISSING
-            if hit and where.get("if_seq_no", hit.seq_no) != hit.seq_no:
-                return _CONFLICT
             source = _updated(hit and hit.source, body)
             if hit and source == hit.source:
                 return {"status": 200, "result": "noop"}

@@ -59,14 +59,20 @@ def meets(query: Json, hit: Hit) -> bool:
     ((field, wanted),) = body.items()
     value = hit.value(field)
     match kind:
+        case "term" if isinstance(wanted, dict):  # without regard to the case of ASCII letters
+            return any(each.encode().lower() == wanted["value"].encode().lower() for each in _values(value))
         case "term":
-            return bool(value == wanted)
+            return wanted in _values(value)
         case "terms":
-            return value in wanted
+            return any(each in wanted for each in _values(value))
         case "range":
             bounds = {how: bound for how, bound in wanted.items() if how != "format"}
             return value is not None and all(_COMPARE[how](value, bound) for how, bound in bounds.items())
     raise NotImplementedError(kind)
+
+
+def _values(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def in_order(hits: list[Hit], sort: Sequence[Any]) -> list[tuple[Hit, list[Any]]]:

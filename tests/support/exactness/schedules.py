@@ -29,6 +29,8 @@ _LOSES_NOTHING = {
     "other windows": 1,
     "rebuild killed": 2,
     "another retention": 3,
+    "erase": 3,
+    "erase killed": 2,
     "partition added": 2,
 }
 _KAFKA_LOSES = {"begin deleted": 3, "topic made anew": 1, "end lost": 3, "end lost and refilled": 3}
@@ -207,6 +209,12 @@ class _Player:
                     self._world.rebuild()
                 world.calm()
                 world.options["metrics"] = {"window_seconds": rng.choice([60, 300])}
+            case "erase" | "erase killed":
+                if name == "erase killed":
+                    world.elastic.fault = lambda _: Fault.KILLED_HALFWAY if rng.random() < 0.2 else None
+                with suppress(Crash):
+                    world.erase(*(f"u{number}" for number in range(rng.randrange(10), 1000, 3)), "junk")
+                world.calm()
             case "other windows":
                 world.options["metrics"] = {"window_seconds": rng.choice([60, 300])}
             case "another retention":

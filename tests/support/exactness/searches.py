@@ -64,6 +64,19 @@ def _queries(on: Calls) -> Any:
     ]
 
 
+def _lists(on: Calls) -> Any:
+    on.create("a", country=["DE", "É"])
+    on.create("b", country="de")
+    on.create("c", country=["KR"])
+    on.refresh()
+    return [
+        on.found({"term": {"country": "DE"}}),
+        on.found({"terms": {"country": ["É", "KR"]}}),
+        on.found({"term": {"country": {"value": "De", "case_insensitive": True}}}),
+        on.found({"term": {"country": {"value": "kr", "case_insensitive": True}}}),
+    ]
+
+
 def _sorted(on: Calls) -> Any:
     _several(on)
     down = [{"count": {"order": "desc"}}]
@@ -123,6 +136,11 @@ SEARCHES = (
             *(["0", "3"], ["1", "4"], ["1", "2"], ["0", "4"], ["3", "4"], ["1", "4"], ["1", "3"], ["1", "2", "4"]),
             *(["0", "1", "2", "3", "4"], [], ["3"], 4),
         ],
+    ),
+    Row(
+        "a term meets one of several values, and may leave the case of letters out",
+        _lists,
+        [["a"], ["a", "c"], ["a", "b"], ["c"]],
     ),
     Row(
         "documents without a value come last, whatever the order",

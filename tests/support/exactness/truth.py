@@ -39,7 +39,7 @@ def _fates(log: Log, events: list[Json], letters: list[Json]) -> list[str]:
                 found.append(f"{place} is no event, and no dead letter either")
             elif place in stored:
                 mine = stored[place]
-                same = (sent["user_id"], sent["timestamp"]) == (mine["user"]["id"], mine["@timestamp"])
+                same = _is_of(mine, sent)
                 found += [] if same else [f"{place} has another record's event"]
             elif sent["event_id"] is None or (sent["event_id"], sent["timestamp"]) not in identities:
                 found.append(f"{place} is nowhere")
@@ -51,7 +51,7 @@ def _inventions(world: World, events: list[Json], letters: list[Json]) -> Iterat
     for event in events:
         place = _place(event["login"]["kafka"])
         told = [sent for sent in map(_event, world.sent.get(place, ())) if sent is not None]
-        if (event["user"]["id"], event["@timestamp"]) not in [(each["user_id"], each["timestamp"]) for each in told]:
+        if not any(_is_of(event, each) for each in told):
             yield f"{place} has an event that never was there"
     for letter in letters:
         if letter["reason"] == "unreadable":
@@ -59,7 +59,10 @@ def _inventions(world: World, events: list[Json], letters: list[Json]) -> Iterat
                 yield f"{_place(letter)} was given up, but killed the consumer less than three times"
             continue
         raw = base64.b64decode(letter["raw"]) if "raw" in letter else None
-        if raw not in world.sent.get(_place(letter), ()):
+        if "erased" in letter:
+            if letter["size"] not in [len(each or b"") for each in world.sent.get(_place(letter), ())]:
+                yield f"{_place(letter)} has a tombstone of a dead letter that never was there"
+        elif raw not in world.sent.get(_place(letter), ()):
             yield f"{_place(letter)} has a dead letter that never was there"
 
 
@@ -86,6 +89,12 @@ def _window(event: Json, width: int) -> tuple[Any, ...]:
     text = f"{minutes[:-5]}{start // 3600:02}:{start // 60 % 60:02}:{start % 60:02}.000Z"
     country = event.get("source", {}).get("geo", {}).get("country_iso_code")
     return text, country, event.get("user_agent", {}).get("name"), event["event"]["outcome"]
+
+
+def _is_of(event: Json, sent: Json) -> bool:
+    """Return whether a stored event, or what is left of it after an erasure, is of what was sent."""
+    user = sent["user_id"] if "erased" not in event["login"] else None
+    return (event.get("user", {}).get("id"), event["@timestamp"]) == (user, sent["timestamp"])
 
 
 def _place(fields: Json) -> tuple[str, int, int]:

@@ -24,6 +24,7 @@ from login_consumer.batch import Stopped
 from login_consumer.checkpoint import CheckpointError
 from login_consumer.counts import Mark
 from login_consumer.documents import Topic
+from login_consumer.erasure import Found, erase
 from login_consumer.hops import HopFailed
 from login_consumer.plan import TopicState
 from login_consumer.settings import Settings
@@ -226,6 +227,10 @@ class World:
     def rebuild(self) -> None:
         """Count all windows anew, as the command does."""
         rebuild.rebuild(self.settings, None, lambda _: None)
+
+    def erase(self, *users: str) -> Found:
+        """Erase users, as the command does, also beside a consumer that runs."""
+        return erase(sink.Sink(self.settings.elasticsearch), users, round(self.clock.time() * 1000))
 
     def audit(self) -> list[str]:
         """Return what the consumer's own audit finds."""

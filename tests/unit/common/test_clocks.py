@@ -17,6 +17,7 @@ ALLOWED = {
     "login_consumer/checkpoint.py": "a name",
     "login_consumer/cli.py": "what is old enough to go, and how old a backup is",
     "login_consumer/dead_replay.py": "when a letter was sent",
+    "login_consumer/erase.py": "when a user was erased",
     "login_consumer/metrics.py": "when a batch was written",
     "login_consumer/outage.py": "since when a service is away, shown",
     "login_consumer/promise.py": "which indices come next",

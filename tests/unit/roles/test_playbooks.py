@@ -44,5 +44,5 @@ def test_whether_a_host_may_be_away_is_a_plain_word() -> None:
 
 
 def test_no_other_playbook_is_a_command_of_its_own() -> None:
-    assert len(_commands()) == 9
+    assert len(_commands()) == 10
     assert yaml.safe_load((ROOT / "playbooks/lock.yml").read_text())[0]["tags"] == ["always"]

@@ -19,7 +19,7 @@ from login_common.elastic import Unavailable
 from login_common.settings import SettingsError, describe
 from login_common.times import END_OF_TIME, add_time_options
 
-from login_consumer import dead
+from login_consumer import dead, erase
 from login_consumer.audit import audit
 from login_consumer.backup import as_text as backup_lines
 from login_consumer.backup import backup
@@ -128,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     retention_parser.set_defaults(command=_retention, load=load_retention_settings)
     _add_backup_parsers(commands)
     dead.add_parser(commands)
+    erase.add_parser(commands)
     return parser
 
 

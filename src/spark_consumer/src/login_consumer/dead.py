@@ -101,6 +101,8 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
         print("\n".join(dead_view.letter_lines(letter)))
     elif letter.head is not None:
         print("the record was too large to be kept: show the letter without --raw for its head", file=sys.stderr)
+    elif letter.erased:
+        print(f"the record was erased at {letter.erased}: there are no bytes to write", file=sys.stderr)
     elif letter.is_unread:
         print("nothing of the record was kept: there are no bytes to write", file=sys.stderr)
     elif letter.raw is None:

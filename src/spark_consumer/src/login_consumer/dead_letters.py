@@ -16,6 +16,7 @@ from login_formats.wrapper import Headers
 
 from login_consumer.documents import DEAD_LETTERS
 from login_consumer.sink import Sink
+from login_consumer.tombstones import IS_ERASED, LETTER_ERASED
 
 INDICES = f"{DEAD_LETTERS}-*"
 SENDING, SENT = "sending", "sent"
@@ -30,7 +31,8 @@ IS_CUT: Query = {"bool": {"should": [{"exists": {"field": "sha256"}}, {"term": {
 ANY: Query = {"match_all": {}}
 IS_UNRECOGNISED: Query = {"term": {"reason": str(Reason.UNRECOGNISED)}}
 
-WHOLE: Query = {"bool": {"must_not": [IS_CUT]}}
+NOT_WHOLE: Query = {"bool": {"should": [IS_CUT, IS_ERASED]}}
+WHOLE: Query = {"bool": {"must_not": [IS_CUT, IS_ERASED]}}
 
 _MOST_REASONS = 1000
 _MOST_KINDS = 20
@@ -97,6 +99,12 @@ class Letter:
         """The record's headers."""
         pairs = self.fields.get("headers") or ()
         return [(each["key"], None if each["value"] is None else base64.b64decode(each["value"])) for each in pairs]
+
+    @property
+    def erased(self) -> str | None:
+        """When its content was erased, None if it was not."""
+        moment: str | None = self.fields.get(LETTER_ERASED)
+        return moment
 
     @property
     def state(self) -> str | None:
@@ -213,7 +221,7 @@ def plan(client: Client, selection: Selection, topic: str, again: bool) -> Plan:
                     "wanted": {"filter": to_send(again), "aggs": {"reasons": _terms("reason")}},
                     "sent": {"filter": IS_SENT},
                     "sending": {"filter": IS_SENDING},
-                    "cut": {"filter": IS_CUT},
+                    "cut": {"filter": NOT_WHOLE},
                 },
             },
             "foreign": {"filter": others, "aggs": {"topics": _terms("topic")}},

@@ -108,8 +108,8 @@ class Replay:
 
     def _replay(self, batch: list[Found]) -> None:
         there = self._sink.ask(read(batch))
-        # the states of the search are older than those of now: another replay may run
-        wanted = [letter for letter in there if self._again or letter.state is None]
+        # the states of the search are older than those of now: another replay may run, or an erasure
+        wanted = [each for each in there if not each.erased and (self._again or each.state is None)]
         self._count(skipped=len(batch) - len(wanted))
         marked = self._mark_sending(wanted)
         if not marked:

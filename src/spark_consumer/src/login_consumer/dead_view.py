@@ -100,6 +100,9 @@ def letter_lines(letter: Letter) -> Iterator[str]:
     for name, value in rows.items():
         yield f"{name:<8}{printable(str(value))}"
     yield ""
+    if letter.erased:
+        yield f"(erased at {letter.erased})"
+        return
     if letter.head is not None:
         yield f"the value was not kept; its SHA-256 is {fields['sha256']}, its first {len(letter.head)} bytes are:"
     if letter.is_unread:
@@ -138,7 +141,7 @@ def plan_lines(planned: Plan, topic: str) -> Iterator[str]:
             "Look for them in the topic or in the newer letters, then give --again"
         )
     if planned.cut:
-        yield f"{planned.cut} skipped: their records were not kept, so there is nothing to send"
+        yield f"{planned.cut} skipped: their records were not kept, or erased, so there is nothing to send"
     for other, count in planned.foreign.items():
         yield (
             f"{count} refused: they come from topic {printable(other)}, but kafka.topic is {topic}; "

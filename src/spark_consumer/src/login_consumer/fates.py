@@ -16,6 +16,7 @@ from login_consumer.counts import OffsetRange
 from login_consumer.documents import DEAD_LETTERS, EVENTS, STORED_FIELDS, Origin, Stored, Topic
 from login_consumer.progress import Offsets
 from login_consumer.sink import Sink
+from login_consumer.tombstones import EVENT_ERASED, LETTER_ERASED, value_at
 from login_consumer.windows import EVENT_PLACE, LETTER_PLACE, at_places
 
 _AT_ONCE = 5000  # Elasticsearch gives 10,000 documents at once
@@ -31,20 +32,25 @@ class Fate(NamedTuple):
 
     event: Stored | None
     reason: str
-    identity: tuple[str, int, str | None] | bytes | None
-    """An event's id, time in milliseconds since 1970 and user, a dead letter's bytes."""
+    identity: tuple[str, int, str | None] | bytes | int | None
+    """An event's id, time in milliseconds since 1970 and user, a dead letter's bytes.
+
+    If it was erased, an event's has no user, and a dead letter's is the number of its bytes.
+    """
+    erased: bool = False
 
     def check(self, raw: bytes | None, event: Event | None, origin: Origin) -> None:
         """Raise OtherRecord if it is the fate of another record than the one at its place now."""
         if self.event is None:
+            told = len(raw) if self.erased and raw is not None else raw
             # of an unreadable record nothing is known that could be compared
-            same = self.reason == Reason.UNREADABLE or self.identity == raw
+            same = self.reason == Reason.UNREADABLE or self.identity == told
         elif event is None:  # it cannot be read any more
             same = True
         elif event.id:
-            same = self.identity is not None and self.identity[0] == event.id
+            same = isinstance(self.identity, tuple) and self.identity[0] == event.id
         else:
-            same = self.identity == (origin.id, event.timestamp, event.user_id)
+            same = self.identity == (origin.id, event.timestamp, None if self.erased else event.user_id)
         if not same:
             raise OtherRecord(f"offset {origin.offset} of partition {origin.partition}")
 
@@ -72,17 +78,20 @@ _Places = Mapping[tuple[str, int], Sequence[OffsetRange]]
 
 
 def _letters(client: Client, places: _Places) -> Iterator[tuple[tuple[int, int], Fate]]:
-    wanted = ["partition", "offset", "reason", "raw"]
+    wanted = ["partition", "offset", "reason", "raw", "size", LETTER_ERASED]
     for source in _found(client, DEAD_LETTERS, LETTER_PLACE, places, wanted):
+        place, erased = (source["partition"], source["offset"]), LETTER_ERASED in source
         raw = base64.b64decode(source["raw"]) if "raw" in source else None
-        yield (source["partition"], source["offset"]), Fate(None, source["reason"], raw)
+        yield place, Fate(None, source["reason"], source.get("size") if erased else raw, erased)
 
 
 def _events(client: Client, places: _Places) -> Iterator[tuple[tuple[int, int], Fate]]:
-    for source in _found(client, EVENTS, EVENT_PLACE, places, [*STORED_FIELDS, "event.id", "user.id"]):
+    wanted = [*STORED_FIELDS, "event.id", "user.id", EVENT_ERASED]
+    for source in _found(client, EVENTS, EVENT_PLACE, places, wanted):
         stored = Stored.of(source)
         identity = (source["event"]["id"], stored.timestamp, source.get("user", {}).get("id"))
-        yield (stored.place.partition, stored.place.offset), Fate(stored, "", identity)
+        erased = value_at(source, EVENT_ERASED) is not None
+        yield (stored.place.partition, stored.place.offset), Fate(stored, "", identity, erased)
 
 
 def _found(client: Client, family: str, prefix: str, places: _Places, fields: list[str]) -> list[dict[str, Any]]:

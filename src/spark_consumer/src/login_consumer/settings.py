@@ -85,6 +85,12 @@ class Replay(_Section):
         return self
 
 
+class Erase(_Section):
+    """The API key of `login-consumer erase`, which alone may replace events: playbooks/erase.yml makes it each time."""
+
+    api_key_file: Path
+
+
 class Events(_Section):
     """Which events are taken, and into which indices."""
 
@@ -158,6 +164,8 @@ class Settings(_Section):
     spark: Spark = Spark()
     replay: Replay | None = None
     """Without it nothing can be replayed; the consumer itself does not need it."""
+    erase: Erase | None = None
+    """Without it nobody can be erased; the consumer itself does not need it."""
     promise_file: Path | None = None
     """What the playbook has made in Kafka and Elasticsearch; without it, deviations are not looked for."""
     refresh: Literal["batch", "none"] = "batch"
@@ -184,7 +192,7 @@ class Settings(_Section):
         """
         kafka = self.kafka.model_copy(update={"password": None, "password_file": None})
         return self.model_copy(
-            update={"kafka": kafka, "elasticsearch": self.elasticsearch.with_secret(), "replay": None}
+            update={"kafka": kafka, "elasticsearch": self.elasticsearch.with_secret(), "replay": None, "erase": None}
         )
 
     def kafka_for_replay(self) -> Kafka:
@@ -201,6 +209,15 @@ class Settings(_Section):
         if self.replay is None or self.replay.api_key_file is None:
             return self.elasticsearch
         return self.elasticsearch.model_copy(update={"api_key": None, "api_key_file": self.replay.api_key_file})
+
+    def elasticsearch_for_erasure(self) -> Elasticsearch:
+        """Return where to erase, and by which key. Raises SettingsError unless the key is there."""
+        if self.erase is None or not self.erase.api_key_file.exists():
+            raise SettingsError(
+                "the API key that may replace events is there only while playbooks/erase.yml runs: erase by that "
+                "playbook. Without --yes this command says what would be erased"
+            )
+        return self.elasticsearch.model_copy(update={"api_key": None, "api_key_file": self.erase.api_key_file})
 
 
 class RetentionSettings(_Section):
