@@ -46,6 +46,7 @@ PATHS = """
 /etc/login-consumer/consumer.toml                   root            login-consumer  640
 /etc/login-consumer/promise.json                    root            login-consumer  640
 /etc/login-consumer/kafka_password                  root            login-consumer  640
+/etc/login-consumer/erase                           root            login-consumer  750
 /etc/login-consumer/replay                          root            login-consumer  750
 /etc/login-consumer/replay/kafka_password           root            login-consumer  640
 /etc/login-consumer/replay/elasticsearch_api_key    root            login-consumer  640

@@ -108,6 +108,21 @@ def test_names_come_from_standard_input_as_they_are(
     assert not [each for each in world.elastic.documents("login-events") if "user" in each]
 
 
+def test_a_name_that_is_too_long_to_be_searched_is_found(world: World) -> None:
+    """Elasticsearch names in _ignored which fields of a document it has not indexed."""
+    long = "x" * 1100
+    world.event("a", NOW, user_id="mary")
+    world.consume()
+    for index, events in world.elastic.stored.items():
+        if index.startswith("login-events"):
+            for id_, hit in events.items():
+                source = hit.source | {"user": {"name": long}, "_ignored": ["user.name"]}
+                events[id_] = hit._replace(source=source)
+    assert look(Sink(world.settings.elasticsearch), ["y" * 1100]).events == 0
+    assert world.erase(long).events == 1
+    assert long not in json.dumps(world.elastic.documents("login-events"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -157,9 +157,12 @@ class _Search:
         return {"bool": {"should": named}}
 
     def _other_spellings(self, client: Client) -> set[str]:
+        searchable = [name for name in sorted(self._users) if len(name) <= _IGNORED_ABOVE]
         alike: list[Query] = [
-            {"term": {each: {"value": name, "case_insensitive": True}}} for each in USER_FIELDS for name in self._users
+            {"term": {each: {"value": name, "case_insensitive": True}}} for each in USER_FIELDS for name in searchable
         ]
+        if not alike:
+            return set()
         query: Query = {"bool": {"should": alike, "must_not": [self._query()]}}
         answer = client.search(
             index=f"{EVENTS}-*", query=query, source_includes=list(USER_FIELDS), size=_MOST_SPELLINGS

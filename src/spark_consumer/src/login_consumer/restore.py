@@ -56,7 +56,7 @@ def restore(
             )
         if kibana and not (snapshot.features or snapshot.kibana_indices):
             raise CheckpointError(f"nothing was changed: snapshot {snapshot.name} holds nothing of Kibana")
-        tell(f"restores {snapshot.name}, the state of {iso(snapshot.start)}")
+        tell(f"restores {snapshot.name}, the state of {iso(snapshot.start)}; users erased since then come back with it")
         to_read = what_follows(consumer, snapshot, topic_state(consumer.kafka))
         there = repository.sink.ask(lambda client: _indices(client, [f"{family}-*" for family in FAMILIES]))
         wanted = _wanted(snapshot, there, kibana)

@@ -3,7 +3,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +11,9 @@ import pytest
 from exactness import truth
 from exactness.elastic import Crash, Fault
 from exactness.world import NOW, World
+from login_consumer.dead_letters import Found
+from login_consumer.dead_replay import Counts, Outcome, Record, Replay
+from login_consumer.sink import Sink
 
 Json = dict[str, Any]
 
@@ -154,6 +157,38 @@ def test_what_comes_later_is_an_event_again_until_the_next_erasure(world: World)
     assert named(world, MARY) == 1
     world.erase(MARY)
     balanced(world)
+    assert named(world, MARY) == 0
+
+
+class Sent:
+    """Stands for Kafka in a replay."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes | None] = []
+
+    def send(self, records: Sequence[Record]) -> list[Outcome]:
+        self.values += [record.value for record in records]
+        return [Outcome(0, len(self.values)) for _ in records]
+
+
+@pytest.mark.parametrize("again", [True, False])
+@pytest.mark.parametrize("kind", ["mget", "bulk"])
+def test_a_replay_that_has_begun_sends_no_letter_that_is_erased_meanwhile(world: World, kind: str, again: bool) -> None:
+    """Without its bytes it would be a record of no value."""
+    world.send(b'{"user_id": "mary", ')
+    world.consume()
+    found = [Found(hit.index, hit.id, 9) for hit in world.elastic.hits("login-dead-letters")]
+
+    def meanwhile(what: str) -> None:
+        if what == kind:
+            world.calm()
+            world.erase(MARY)
+
+    world.elastic.fault = meanwhile
+    sender = Sent()
+    replay = Replay(Sink(world.settings.elasticsearch), sender, again, print)
+    replay.run(found, 1)
+    assert (replay.counts, sender.values) == (Counts(skipped=1), [])
     assert named(world, MARY) == 0
 
 

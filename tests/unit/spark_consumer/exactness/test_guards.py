@@ -16,6 +16,7 @@ from login_consumer import (
     plan,
     progress,
     run,
+    tombstones,
     tries,
     unreadable,
     worker,
@@ -62,6 +63,9 @@ GUARDS: dict[str, list[tuple[Any, str, Any]]] = {
     "a record that kills each process is given up": [(tries.Tries, "hopeless", lambda *_: False)],
     "a record that is given up keeps what it was before": [(unreadable, "first_fates", lambda *_: {})],
     "deaths are counted beside the checkpoint": [(tries, "write_durably", lambda *_: None)],
+    "what is left of an erased event counts as the event did": [
+        (tombstones, "EVENT_KEEPS", tuple(each for each in tombstones.EVENT_KEEPS if "country" not in each))
+    ],
     "nobody goes on after half a rebuild": [(checkpoint, "refuse_unfinished", lambda *_, **__: None)],
 }
 
