@@ -10,14 +10,14 @@ from collections.abc import Collection, Iterator
 
 from login_consumer.dead_letters import Letter
 
-_MOST_BYTES = 8 << 20
-"""So much is unpacked of a record that is compressed."""
+_MOST_BYTES = 2 << 20
+"""So much is unpacked of a record that is compressed, as much as is kept of one that is not."""
 _DEPTH = 3
 # Begun at the first backslash of several, without a second try, else very many of them would take for ever.
 _ESCAPES = re.compile(r"(?<!\\)(?:\\++u[0-9a-fA-F]{4})+")
 _BACKSLASHES = re.compile(r"\\+")
 _SIMPLE_ESCAPES = re.compile(r"\\+([\"\\/])")
-_PACKED = re.compile(rb"[A-Za-z0-9+/_-]{4,}={0,2}")
+_PACKED = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")
 _GZIP_OR_ZLIB = 47  # either, by its head
 
 
