@@ -37,7 +37,7 @@ LENGTH = 32  # 190 bits; long enough for FIPS hosts, which want 14 characters at
 SHORTEST = 8
 REPLACED = "replaced"
 # Not passwords but keys, in files whose programs would take apart what looks like a variable or an escape.
-KEYS, KEY = re.compile(r"spark_secret|kibana_\w+_key"), re.compile(r"[A-Za-z0-9_-]{32,}")
+KEYS, KEY = re.compile(r"spark_secret|pseudonym_key|kibana_\w+_key"), re.compile(r"[A-Za-z0-9_-]{32,}")
 LINES = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, separators of lines and paragraphs
 
 

@@ -181,7 +181,7 @@ def test_the_old_values_are_kept_until_all_is_done(rotation: Rotation, deploymen
     assert not set(KEYS) & set(rotation.half)  # Elasticsearch had not issued them yet
     assert "replaced" not in rotation.new
     kept = {name for name in rotation.old if rotation.new.get(name) == rotation.old[name]}
-    assert {name for name in kept if not name.startswith("kibana_")} <= {"spark_secret"}
+    assert {name for name in kept if not name.startswith("kibana_")} <= {"pseudonym_key", "spark_secret"}
     assert f"kafka_source-{deployment.name}_password" not in kept
 
 

@@ -76,6 +76,7 @@ def test_what_can_be_a_password(value: str) -> None:
         ("elastic_password", "short", "8 are needed"),
         ("elastic_password", "", "8 are needed"),
         ("spark_secret", "$" * 32, "32 or more letters"),
+        ("pseudonym_key", "a" * 31, "32 or more letters"),
         ("kibana_security_key", "a" * 31, "32 or more letters"),
     ],
 )

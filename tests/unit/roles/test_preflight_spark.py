@@ -167,6 +167,24 @@ RULES: Rules = {
             cluster({"spark_consumer_executors": 9}),
         ],
     ),
+    "spark_consumer: Refuse pseudonyms beside what they hide": (
+        [
+            (
+                Host({"spark_consumer_pseudonyms": ["user", "source_ip"], "spark_consumer_keep_original": True}),
+                [f"{NAME}: spark_consumer_pseudonyms is user, source_ip", "or set it to false"],
+            )
+        ],
+        [
+            Host(),
+            Host({"spark_consumer_pseudonyms": ["user"]}),
+            Host({"spark_consumer_pseudonyms": ["user"], "spark_consumer_keep_original": False}),
+            Host({"spark_consumer_keep_original": False}),
+        ],
+    ),
+    "spark_consumer: Refuse a pseudonym that is named twice": (
+        [(Host({"spark_consumer_pseudonyms": ["user", "user"]}), [f"{NAME}: ", "something twice: user, user"])],
+        [Host(), Host({"spark_consumer_pseudonyms": ["user", "source_ip"]})],
+    ),
     "spark_consumer: Refuse GeoIP databases that are not there": (
         [
             (

@@ -12,8 +12,10 @@ from login_consumer import dead
 from login_consumer.cli import main
 from login_consumer.dead_letters import (
     ANY,
+    IS_CUT,
     IS_SENT,
     NOT_SENT,
+    WHOLE,
     Letter,
     Listing,
     Plan,
@@ -169,6 +171,21 @@ def test_show(run: Any, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert capfdbinary.readouterr().out == b"\x1b[2J\x1b"
     assert run(Client(hits(stored)), "show", "x") == 0
     assert b"\x1b" not in capfdbinary.readouterr().out
+
+
+def test_of_a_withheld_record_it_is_said_where_it_stands(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    stored = FIELDS | {"withheld": "01ec2adc-5e", "size": 5}
+    for options, stream in ((["--raw"], "err"), ([], "out")):
+        assert run(Client(hits(stored)), "show", "x", *options) == 0
+        told = capsys.readouterr()
+        assert "pseudonyms are on; as long as Kafka has it, it stands at login-events/3/7" in getattr(told, stream)
+        assert "(no value)" not in told.out, "that would be another thing"
+
+
+def test_a_withheld_record_is_never_sent_as_one_without_a_value() -> None:
+    for again in (True, False):
+        assert IS_CUT in WHOLE["bool"]["must_not"] and {"exists": {"field": "withheld"}} in IS_CUT["bool"]["should"]
+        assert to_send(again) == WHOLE or WHOLE in to_send(again)["bool"]["filter"]
 
 
 def test_show_of_an_unknown_id(run: Any, capsys: pytest.CaptureFixture[str]) -> None:

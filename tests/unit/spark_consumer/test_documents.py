@@ -28,6 +28,7 @@ from login_consumer.documents import (
     metric_update,
 )
 from login_consumer.oversized import Cut, cut_letter
+from login_consumer.privacy import SCHEME, WITHHELD, Protection
 from login_consumer.progress import Batch, Progress, Times, progress_lines
 from login_consumer.tombstones import event_tombstone, letter_tombstone
 from login_formats import Event
@@ -53,7 +54,7 @@ VALUES = {Kind.TEXT: "x", Kind.WHOLE: 1, Kind.NUMBER: 0.5, Kind.TRUTH: True, Kin
 
 def fullest_event() -> dict[str, Any]:
     """Return an event that has every field there is."""
-    more = {name: VALUES[kind] for name, kind in FIELDS.items() if name not in OWN}
+    more = {name: VALUES[kind] for name, kind in FIELDS.items() if name not in OWN} | {SCHEME: "x"}
     return dict(json.loads(event_document(FULL._replace(more=more), ORIGIN, "month", True, TEN).source))
 
 
@@ -66,9 +67,11 @@ def full_letter() -> dict[str, Any]:
     # what a replay adds later
     replay = {"replay": {"state": "sent", "started": TEN, "at": TEN, "partition": 2, "offset": 7}}
     headers = [("login-format", b"sshd")]
+    protected = Protection(["user"], "a key", keep_original=False)
     whole = json.loads(dead_letter(Rejected(Reason.NOT_JSON), b"\xff", ORIGIN, TEN, headers).source)
     cut = json.loads(cut_letter(Cut(3 << 20, 0, "5e" * 32), b"{", ORIGIN, TEN).source)
-    return cut | whole | replay
+    withheld = json.loads(dead_letter(Rejected(Reason.NOT_JSON), b"", ORIGIN, TEN, protection=protected).source)
+    return cut | whole | replay | {WITHHELD: withheld[WITHHELD]}
 
 
 SHAPE = {"schema": 1, "events.period": "month"}
@@ -169,11 +172,13 @@ def test_event_in_ecs() -> None:
     }
 
 
-@pytest.mark.parametrize("event", [FULL, BARE, FULL._replace(user_id=None)])
+@pytest.mark.parametrize("event", [FULL, BARE, FULL._replace(user_id=None), FULL._replace(more={SCHEME: "x"})])
 def test_both_ways_to_a_document_give_the_same(event: Event) -> None:
     for late in (True, False):
         quick = event_document(event, ORIGIN, "month", late, TEN)
-        slow = event_document(event._replace(more={}), ORIGIN, "month", late, TEN)
+        slow = event_document(
+            event._replace(more={**(event.more or {}), "user.name": None}), ORIGIN, "month", late, TEN
+        )
         assert json.loads(quick.source) == json.loads(slow.source)
         assert (quick.target, quick.id) == (slow.target, slow.id)
 

@@ -14,14 +14,16 @@ from login_consumer import cli, erase
 from login_consumer.dead_letters import Selection
 from login_consumer.dead_letters import plan as planned
 from login_consumer.documents import STORED_FIELDS, Place, Stored
+from login_consumer.erase import stored_names
 from login_consumer.erasure import Found, look
 from login_consumer.hops import HopFailed
 from login_consumer.kafka_side import TopicSettings
-from login_consumer.settings import BackupSettings
+from login_consumer.settings import BackupSettings, Privacy
 from login_consumer.sink import Sink
 from login_consumer.snapshots import Snapshot
 from login_consumer.tombstones import EVENT_KEEPS, USER_FIELDS, event_tombstone, letter_tombstone
 from login_formats.fields import FIELDS
+from pydantic import SecretStr
 
 MOMENT = "2026-03-01T10:00:00.000Z"
 WEEK = 7 * DAY
@@ -256,6 +258,14 @@ def test_a_tombstone_counts_as_the_event_did_and_tells_nothing_else() -> None:
     kept = {name for name in FIELDS if f"secret {name}" in json.dumps(left)}
     assert kept == set(EVENT_KEEPS) & set(FIELDS) - {"@timestamp"}
     assert not kept & set(USER_FIELDS) and all(each in EVENT_KEEPS for each in STORED_FIELDS)
+
+
+def test_a_user_is_looked_for_under_the_pseudonym_as_well() -> None:
+    assert stored_names(["mary"], Privacy()) == ["mary"]
+    privacy = Privacy(pseudonyms=("user",), key=SecretStr("k" * 32), keep_original=False)
+    assert stored_names(["mary"], privacy) == ["mary", privacy.protection().user("mary")]
+    addresses = privacy.model_copy(update={"pseudonyms": ("source_ip",)})
+    assert stored_names(["mary"], addresses) == ["mary"]
 
 
 def test_each_field_of_events_that_names_a_user_is_looked_at() -> None:

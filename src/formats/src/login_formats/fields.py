@@ -74,3 +74,19 @@ FIELDS = {
     "user_agent.os.version": Kind.TEXT,
     "user_agent.version": Kind.TEXT,
 }
+
+# What a field may tell of a person; each of FIELDS that is not here tells of systems, places and browsers alone.
+USERS = (
+    "related.user",
+    "user.domain",
+    "user.email",
+    "user.full_name",
+    "user.id",
+    "user.name",
+    "user.target.name",
+)
+"""Who logged in, or whom they became; each value names somebody."""
+ADDRESSES = ("related.ip", "source.address", "source.ip")
+"""Where from; "source.ip" is made of what senders tell, so it is none of FIELDS."""
+FREE_TEXTS = ("event.reason", "user_agent.original")
+"""What senders and clients write as they like, a name among it."""

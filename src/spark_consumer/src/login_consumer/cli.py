@@ -30,6 +30,7 @@ from login_consumer.checkpoint import CheckpointError, Locked
 from login_consumer.hops import HopFailed
 from login_consumer.left_out import LeftOut
 from login_consumer.outage import waits_for
+from login_consumer.privacy import KINDS
 from login_consumer.promise import deviations, promise_hops
 from login_consumer.rebuild import rebuild
 from login_consumer.restore import NEWEST, restore
@@ -129,6 +130,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_backup_parsers(commands)
     dead.add_parser(commands)
     erase.add_parser(commands)
+    pseudonym_parser = commands.add_parser(
+        "pseudonym",
+        help="say by which pseudonym users or addresses are stored; none are read from Elasticsearch",
+        description="Reads one value a line from standard input: other users of the host see arguments.",
+    )
+    pseudonym_parser.add_argument("kind", choices=KINDS)
+    pseudonym_parser.set_defaults(command=_pseudonym)
     return parser
 
 
@@ -248,6 +256,16 @@ def _restore(settings: BackupSettings, options: argparse.Namespace) -> int:
     done = restore(settings, consumer, options.snapshot, options.kibana, lambda line: print(line, flush=True))
     told = "records that came after it" if done.to_read is None else f"{done.to_read} records that came after it"
     print(f"{done.snapshot.name} is restored; the consumer reads {told} from Kafka again")
+    return 0
+
+
+def _pseudonym(settings: Settings, options: argparse.Namespace) -> int:
+    if options.kind not in settings.privacy.pseudonyms:
+        raise SettingsError(f"privacy.pseudonyms does not name {options.kind}: it is stored as it is")
+    protection = settings.privacy.protection()
+    pseudonym = {"user": protection.user, "source_ip": protection.address}[options.kind]
+    for line in sys.stdin:
+        print(pseudonym(line.removesuffix("\n")), flush=True)
     return 0
 
 

@@ -105,6 +105,8 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
         print(f"the record was erased at {letter.erased}: there are no bytes to write", file=sys.stderr)
     elif letter.is_unread:
         print("nothing of the record was kept: there are no bytes to write", file=sys.stderr)
+    elif letter.withheld:
+        print(dead_view.withheld(letter), file=sys.stderr)
     elif letter.raw is None:
         print("the record has no value: there are no bytes to write", file=sys.stderr)
     else:

@@ -15,6 +15,7 @@ from login_formats.reasons import Reason
 from login_formats.wrapper import Headers
 
 from login_consumer.documents import DEAD_LETTERS
+from login_consumer.privacy import WITHHELD
 from login_consumer.sink import Sink
 from login_consumer.tombstones import IS_ERASED, LETTER_ERASED
 
@@ -26,8 +27,13 @@ IS_SENT: Query = {"term": {"replay.state": SENT}}
 IS_SENDING: Query = {"term": {"replay.state": SENDING}}
 NOT_SENT: Query = {"bool": {"must_not": [IS_SENT]}}
 UNTOUCHED: Query = {"bool": {"must_not": [{"exists": {"field": "replay.state"}}]}}
-IS_CUT: Query = {"bool": {"should": [{"exists": {"field": "sha256"}}, {"term": {"reason": str(Reason.UNREADABLE)}}]}}
-"""Of a record that was too large to be kept whole, or was not read at all, so that it cannot be sent again."""
+_NOT_KEPT: list[Query] = [
+    {"exists": {"field": "sha256"}},
+    {"exists": {"field": WITHHELD}},
+    {"term": {"reason": str(Reason.UNREADABLE)}},
+]
+IS_CUT: Query = {"bool": {"should": _NOT_KEPT}}
+"""Of a record that was too large, was not read at all, or must not be kept, so that it cannot be sent again."""
 ANY: Query = {"match_all": {}}
 IS_UNRECOGNISED: Query = {"term": {"reason": str(Reason.UNRECOGNISED)}}
 
@@ -93,6 +99,11 @@ class Letter:
     def is_unread(self) -> bool:
         """Whether nothing of the record was kept: see unreadable.py."""
         return bool(self.fields["reason"] == Reason.UNREADABLE)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the record's content was not kept, since pseudonyms are on."""
+        return WITHHELD in self.fields
 
     @property
     def headers(self) -> Headers:

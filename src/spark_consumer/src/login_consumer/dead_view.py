@@ -103,12 +103,21 @@ def letter_lines(letter: Letter) -> Iterator[str]:
     if letter.erased:
         yield f"(erased at {letter.erased})"
         return
+    if letter.withheld:
+        yield f"({withheld(letter)})"
+        return
     if letter.head is not None:
         yield f"the value was not kept; its SHA-256 is {fields['sha256']}, its first {len(letter.head)} bytes are:"
     if letter.is_unread:
         yield "(nothing of the record was kept)"
         return
     yield from content(letter.raw if letter.head is None else letter.head)
+
+
+def withheld(letter: Letter) -> str:
+    """Return why the letter has no content, and where the record still is."""
+    place = _place(letter.fields)
+    return f"the record is not kept, since pseudonyms are on; as long as Kafka has it, it stands at {place}"
 
 
 def _place(fields: dict[str, Any]) -> str:

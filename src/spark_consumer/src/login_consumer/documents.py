@@ -18,6 +18,8 @@ from login_formats import Event
 from login_formats.reasons import Rejected
 from login_formats.wrapper import Headers
 
+from login_consumer.privacy import OPEN, SCHEME, Protection
+
 EVENTS, METRICS, DEAD_LETTERS, PIPELINE = (
     "login-events",
     "login-metrics",
@@ -141,7 +143,7 @@ def _index_name(name: str, hour: int, period: Period) -> str:
 def event_document(event: Event, origin: Origin, period: Period, late: bool, ingested: int) -> Document:
     """Return an event in the Elastic Common Schema, with its place in Kafka under login.kafka."""
     identity = event.id or origin.id
-    build = _core_source if event.more is None else _full_source
+    build = _core_source if event.more is None or event.more.keys() == _PSEUDONYMS else _full_source
     return Document(
         index_name(EVENTS, event.timestamp, period), identity, build(event, identity, origin, late, ingested)
     )
@@ -157,12 +159,12 @@ def _core_source(event: Event, identity: str, origin: Origin, late: bool, ingest
     return (
         f'{{"@timestamp":"{iso(event.timestamp)}","event":{{"id":{quoted(identity)},"ingested":"{_moment(ingested)}",'
         f"{_outcome(event.outcome)}{reason}}}{user}{_source(event.source_address, event.source_ip, event.country)}"
-        f"{agent(event.browser, event.user_agent)}{_LATE if late else _IN_TIME}{_topic(origin.topic)}"
+        f"{agent(event.browser, event.user_agent)}{_login(late, (event.more or {}).get(SCHEME))}{_topic(origin.topic)}"
         f'{origin.partition},"offset":{origin.offset}{_END}'
     ).encode()
 
 
-_LATE, _IN_TIME = ',"login":{"late":true,', ',"login":{'
+_PSEUDONYMS = {SCHEME}
 _END = f'}}}},"ecs":{{"version":"{ECS_VERSION}"}}}}'
 
 
@@ -205,6 +207,12 @@ def _outcome(outcome: str) -> str:
 
 
 @lru_cache(maxsize=16)
+def _login(late: bool, scheme: str | None) -> str:
+    pseudonyms = f'"pseudonyms":{quoted(scheme)},' if scheme else ""
+    return f',"login":{{{pseudonyms}' + ('"late":true,' if late else "")
+
+
+@lru_cache(maxsize=16)
 def _moment(ms: int) -> str:
     """Return the text of the time of a whole Arrow batch."""
     return iso(ms)
@@ -237,7 +245,13 @@ def _agent(browser: str | None, original: str | None) -> str:
 
 
 def dead_letter(
-    rejected: Rejected, raw: bytes | None, origin: Origin, ingested: int, headers: Headers = (), id_: str = ""
+    rejected: Rejected,
+    raw: bytes | None,
+    origin: Origin,
+    ingested: int,
+    headers: Headers = (),
+    id_: str = "",
+    protection: Protection = OPEN,
 ) -> Document:
     """Return the dead letter of a record, whose place is its id if there is no other: its bytes, and why it is dead."""
     fields = letter_fields(rejected, origin, ingested)
@@ -248,7 +262,8 @@ def dead_letter(
         fields["headers"] = [
             {"key": key, "value": None if value is None else base64.b64encode(value).decode()} for key, value in headers
         ]
-    return Document(index_name(DEAD_LETTERS, origin.timestamp), id_ or origin.id, orjson.dumps(fields))
+    source = orjson.dumps(protection.letter(fields))
+    return Document(index_name(DEAD_LETTERS, origin.timestamp), id_ or origin.id, source)
 
 
 def letter_fields(rejected: Rejected, origin: Origin, ingested: int) -> dict[str, Any]:

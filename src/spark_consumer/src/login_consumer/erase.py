@@ -22,6 +22,7 @@ from login_consumer.settings import (
     BACKUP_ENV_PREFIX,
     BACKUP_FILE,
     BackupSettings,
+    Privacy,
     Settings,
     load_backup_settings,
 )
@@ -55,7 +56,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _erase(settings: Settings, options: argparse.Namespace) -> int:
-    users = _names(options.users)
+    users = stored_names(_names(options.users), settings.privacy)
     checkpoint.refuse_unfinished(settings.checkpoint_dir)
     if options.yes:
         found = erase(Sink(settings.elasticsearch_for_erasure()), users, round(time.time() * 1000))
@@ -78,6 +79,13 @@ def _names(told: Sequence[str]) -> list[str]:
     if not names or not all(each.strip() for each in names):
         raise SettingsError("the name of a user is empty")
     return list(dict.fromkeys(names))
+
+
+def stored_names(users: Sequence[str], privacy: Privacy) -> list[str]:
+    """Return the names that the users stand under: each as it is, and its pseudonym if users have some now."""
+    if "user" not in privacy.pseudonyms:
+        return list(users)
+    return [*users, *map(privacy.protection().user, users)]
 
 
 def found_lines(found: Found, erased: bool) -> Iterator[str]:

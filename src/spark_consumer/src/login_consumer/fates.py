@@ -14,6 +14,7 @@ from login_formats import Event, Reason
 
 from login_consumer.counts import OffsetRange
 from login_consumer.documents import DEAD_LETTERS, EVENTS, STORED_FIELDS, Origin, Stored, Topic
+from login_consumer.privacy import SCHEME, WITHHELD, Protection, Withheld
 from login_consumer.progress import Offsets
 from login_consumer.sink import Sink
 from login_consumer.tombstones import EVENT_ERASED, LETTER_ERASED, value_at
@@ -32,16 +33,23 @@ class Fate(NamedTuple):
 
     event: Stored | None
     reason: str
-    identity: tuple[str, int, str | None] | bytes | int | None
-    """An event's id, time in milliseconds since 1970 and user, a dead letter's bytes.
+    identity: tuple[str, int, str | None] | bytes | Withheld | int | None
+    """An event's id, time in milliseconds since 1970 and user, a dead letter's bytes or what stands for them.
 
     If it was erased, an event's has no user, and a dead letter's is the number of its bytes.
     """
     erased: bool = False
+    scheme: str | None = None
+    """Of an event: which pseudonyms it has."""
 
-    def check(self, raw: bytes | None, event: Event | None, origin: Origin) -> None:
-        """Raise OtherRecord if it is the fate of another record than the one at its place now."""
-        if self.event is None:
+    def check(self, raw: bytes | None, event: Event | None, origin: Origin, protection: Protection) -> None:
+        """Raise OtherRecord if it is the fate of another record than the one at its place now.
+
+        `event` is the one that the record would be stored as now. A user is compared only where both are stored alike.
+        """
+        if isinstance(self.identity, Withheld):
+            same = protection.recognises(self.identity, raw)
+        elif self.event is None:
             told = len(raw) if self.erased and raw is not None else raw
             # of an unreadable record nothing is known that could be compared
             same = self.reason == Reason.UNREADABLE or self.identity == told
@@ -50,9 +58,18 @@ class Fate(NamedTuple):
         elif event.id:
             same = isinstance(self.identity, tuple) and self.identity[0] == event.id
         else:
-            same = self.identity == (origin.id, event.timestamp, None if self.erased else event.user_id)
+            same = self.identity == (origin.id, event.timestamp, self._user(event, protection))
         if not same:
             raise OtherRecord(f"offset {origin.offset} of partition {origin.partition}")
+
+    def _user(self, event: Event, protection: Protection) -> str | None:
+        """Return the user that the stored event would have if it were this one."""
+        if self.erased:
+            return None
+        if self.scheme != protection.scheme:  # the two cannot be compared
+            known = self.identity
+            return known[2] if isinstance(known, tuple) and not isinstance(known, Withheld) else None
+        return event.user_id
 
 
 Fates = dict[tuple[int, int], Fate]
@@ -78,20 +95,24 @@ _Places = Mapping[tuple[str, int], Sequence[OffsetRange]]
 
 
 def _letters(client: Client, places: _Places) -> Iterator[tuple[tuple[int, int], Fate]]:
-    wanted = ["partition", "offset", "reason", "raw", "size", LETTER_ERASED]
+    wanted = ["partition", "offset", "reason", "raw", "size", LETTER_ERASED, WITHHELD]
     for source in _found(client, DEAD_LETTERS, LETTER_PLACE, places, wanted):
         place, erased = (source["partition"], source["offset"]), LETTER_ERASED in source
-        raw = base64.b64decode(source["raw"]) if "raw" in source else None
-        yield place, Fate(None, source["reason"], source.get("size") if erased else raw, erased)
+        identity: bytes | Withheld | int | None = base64.b64decode(source["raw"]) if "raw" in source else None
+        if erased:
+            identity = source.get("size")
+        elif WITHHELD in source:
+            identity = Withheld(source[WITHHELD], source.get("size"))
+        yield place, Fate(None, source["reason"], identity, erased)
 
 
 def _events(client: Client, places: _Places) -> Iterator[tuple[tuple[int, int], Fate]]:
-    wanted = [*STORED_FIELDS, "event.id", "user.id", EVENT_ERASED]
+    wanted = [*STORED_FIELDS, "event.id", "user.id", EVENT_ERASED, SCHEME]
     for source in _found(client, EVENTS, EVENT_PLACE, places, wanted):
         stored = Stored.of(source)
         identity = (source["event"]["id"], stored.timestamp, source.get("user", {}).get("id"))
-        erased = value_at(source, EVENT_ERASED) is not None
-        yield (stored.place.partition, stored.place.offset), Fate(stored, "", identity, erased)
+        erased, scheme = value_at(source, EVENT_ERASED) is not None, value_at(source, SCHEME)
+        yield (stored.place.partition, stored.place.offset), Fate(stored, "", identity, erased, scheme)
 
 
 def _found(client: Client, family: str, prefix: str, places: _Places, fields: list[str]) -> list[dict[str, Any]]:

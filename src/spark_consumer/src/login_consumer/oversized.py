@@ -11,6 +11,7 @@ import orjson
 from login_formats.reasons import Reason, Rejected
 
 from login_consumer.documents import DEAD_LETTERS, Document, Origin, index_name, letter_fields
+from login_consumer.privacy import OPEN, Protection
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -56,7 +57,7 @@ def worker_columns(source: "DataFrame") -> "DataFrame":
     return sized.select(*(columns.get(name, f.col(name)).alias(name) for name in COLUMNS))
 
 
-def cut_letter(cut: Cut, head: bytes | None, origin: Origin, ingested: int) -> Document:
+def cut_letter(cut: Cut, head: bytes | None, origin: Origin, ingested: int, protection: Protection = OPEN) -> Document:
     """Return the dead letter of a record that was cut: the head of its value, its size and its hash.
 
     It has no `raw`, so it cannot be sent again.
@@ -69,4 +70,4 @@ def cut_letter(cut: Cut, head: bytes | None, origin: Origin, ingested: int) -> D
     )
     fields = letter_fields(rejected, origin, ingested)
     fields |= {"size": cut.size, "head": base64.b64encode(head).decode(), "sha256": cut.sha256}
-    return Document(index_name(DEAD_LETTERS, origin.timestamp), origin.id, orjson.dumps(fields))
+    return Document(index_name(DEAD_LETTERS, origin.timestamp), origin.id, orjson.dumps(protection.letter(fields)))

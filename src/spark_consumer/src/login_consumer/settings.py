@@ -8,12 +8,13 @@ from typing import Annotated, Literal, Self
 
 from login_common import exposition
 from login_common.network import host_and_port
-from login_common.settings import ElasticsearchSettings, KafkaSettings, SettingsError, load, settings_file
+from login_common.settings import ElasticsearchSettings, KafkaSettings, SettingsError, load, read_text, settings_file
 from login_formats import FORMATS, Locations
 from login_formats.event import MAX_AGE_DAYS, MAX_FUTURE_SECONDS
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from login_consumer.documents import DEAD_LETTERS, PIPELINE, Period
+from login_consumer.privacy import Protection, Pseudonymised
 
 DEFAULT_FILE = Path("/etc/login-consumer/consumer.toml")
 ENV_PREFIX = "LOGIN_CONSUMER_"
@@ -23,6 +24,7 @@ BACKUP_FILE = Path("/etc/login-consumer/backup/backup.toml")
 BACKUP_ENV_PREFIX = "LOGIN_BACKUP_"
 STATE_DIR = Path("/var/lib/login-consumer")
 _LONGEST_MONTH = 31
+_SHORTEST_KEY = 32
 # The path of a socket takes 107 bytes at most: below this one come "/login-consumer-check" and Spark's "/.UUID.sock".
 _LONGEST_LOCAL_DIR = 43
 
@@ -117,6 +119,44 @@ class GeoIP(_Section):
         return Locations(self.places, self.networks) if self.places or self.networks else None
 
 
+class Privacy(_Section):
+    """What is stored of users and addresses. With another key, pseudonyms are others."""
+
+    pseudonyms: tuple[Pseudonymised, ...] = ()
+    key: SecretStr | None = None
+    key_file: Path | None = None
+    keep_original: bool = True
+    """Whether an event keeps its record in event.original, where its format does."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.pseudonyms)) < len(self.pseudonyms):
+            raise ValueError("pseudonyms names something twice")
+        if self.pseudonyms and (self.key is None) == (self.key_file is None):
+            raise ValueError("with pseudonyms, give exactly one of key and key_file")
+        if self.pseudonyms and self.keep_original:
+            raise ValueError("with pseudonyms, keep_original must be false: the record holds what they hide")
+        return self
+
+    def with_secret(self) -> Self:
+        """Return the same with the key itself, for processes that may not read its file. Raises SettingsError."""
+        if not self.pseudonyms:
+            return self.model_copy(update={"key": None, "key_file": None})
+        if self.key is not None:
+            key = self.key.get_secret_value()
+        else:
+            assert self.key_file is not None  # noqa: S101  (kept by _consistent; tells the type checker)
+            key = read_text(self.key_file, "key of the pseudonyms (privacy.key_file)").strip()
+        if len(key) < _SHORTEST_KEY:
+            raise SettingsError(f"privacy: the key has fewer than {_SHORTEST_KEY} characters")
+        return self.model_copy(update={"key": SecretStr(key), "key_file": None})
+
+    def protection(self) -> Protection:
+        """Return what makes the pseudonyms. Raises SettingsError if the key cannot be read."""
+        key = self.with_secret().key
+        return Protection(self.pseudonyms, key.get_secret_value() if key else "", self.keep_original)
+
+
 class Metrics(_Section):
     """The counts by window, country, browser and outcome."""
 
@@ -160,6 +200,7 @@ class Settings(_Section):
     elasticsearch: Elasticsearch
     events: Events = Events()
     geoip: GeoIP = GeoIP()
+    privacy: Privacy = Privacy()
     metrics: Metrics = Metrics()
     spark: Spark = Spark()
     replay: Replay | None = None
@@ -187,12 +228,19 @@ class Settings(_Section):
         return self.ready_file.with_name("waiting.json")
 
     def for_workers(self) -> Self:
-        """Return what Spark's Python workers get, which may run as another user on another host: with the API key
-        itself, read anew from its file, and no way to any other secret. Raises SettingsError.
+        """Return what Spark's Python workers get, which may run as another user on another host: with the API key and
+        that of the pseudonyms themselves, read anew from their files, and no way to any other secret. Raises
+        SettingsError.
         """
         kafka = self.kafka.model_copy(update={"password": None, "password_file": None})
         return self.model_copy(
-            update={"kafka": kafka, "elasticsearch": self.elasticsearch.with_secret(), "replay": None, "erase": None}
+            update={
+                "kafka": kafka,
+                "elasticsearch": self.elasticsearch.with_secret(),
+                "privacy": self.privacy.with_secret(),
+                "replay": None,
+                "erase": None,
+            }
         )
 
     def kafka_for_replay(self) -> Kafka:

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from login_common.elastic import Query
+from login_formats.fields import USERS
 
 from login_consumer.documents import WINDOW_FIELDS, nested
 
-USER_FIELDS = ("user.id", "user.name", "user.email", "user.full_name", "user.target.name", "related.user")
-"""The fields of events that name users."""
+USER_FIELDS = tuple(field for field in USERS if field != "user.domain")
+"""The fields of events that name users. What a domain holds is no single one."""
 EVENT_ERASED, LETTER_ERASED = "login.erased", "erased"
 """The fields that tell when an event or a letter was erased, and that it was."""
 IS_ERASED: Query = {"exists": {"field": LETTER_ERASED}}

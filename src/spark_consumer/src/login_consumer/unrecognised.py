@@ -14,6 +14,7 @@ from login_formats import Rejected
 from login_formats.wrapper import Headers
 
 from login_consumer.documents import Document, Origin, Place, dead_letter
+from login_consumer.privacy import OPEN, Protection
 from login_consumer.sink import Sink, none_refused
 
 PER_MINUTE = 100
@@ -38,7 +39,7 @@ class Unrecognised(NamedTuple):
         return f"{topic.id}-{partition}-minute-{timestamp // _MINUTE_MS}-{number}"
 
 
-def keep(sink: Sink, records: Sequence[Unrecognised], ingested: int) -> int:
+def keep(sink: Sink, records: Sequence[Unrecognised], ingested: int, protection: Protection = OPEN) -> int:
     """Write the letters that are to be kept; return how many of `records` are kept, now or before.
 
     `ingested` is in milliseconds since 1970. Raises Unavailable.
@@ -49,18 +50,18 @@ def keep(sink: Sink, records: Sequence[Unrecognised], ingested: int) -> int:
         for each in left:
             wanting.setdefault(each.letter_id(attempt), []).append(each)
         left = []
-        for group, place in zip(wanting.values(), _winners(sink, wanting, ingested), strict=True):
+        for group, place in zip(wanting.values(), _winners(sink, wanting, ingested, protection), strict=True):
             losers = [each for each in group if each.origin.place != place]
             kept += len(group) - len(losers)
             left += losers
     return kept
 
 
-def _winners(sink: Sink, wanting: dict[str, list[Unrecognised]], ingested: int) -> list[Place]:
+def _winners(sink: Sink, wanting: dict[str, list[Unrecognised]], ingested: int, protection: Protection) -> list[Place]:
     """Return the place in Kafka of the record that each of the letters is of."""
     letters: list[Document] = []
     for id_, (first, *_) in wanting.items():
-        letters.append(dead_letter(first.rejected, first.raw, first.origin, ingested, first.headers, id_))
+        letters.append(dead_letter(first.rejected, first.raw, first.origin, ingested, first.headers, id_, protection))
     items = sink.create(letters) if letters else []
     none_refused(items, "a dead letter")
     taken_before = [letter for letter, item in zip(letters, items, strict=True) if item.exists]

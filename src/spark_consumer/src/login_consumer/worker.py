@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -30,9 +30,10 @@ from login_consumer.documents import (
 )
 from login_consumer.fates import Fate, Fates, OtherRecord, first_fates
 from login_consumer.oversized import COLUMNS, Cut, cut_letter
+from login_consumer.privacy import Protection
 from login_consumer.progress import Offsets
 from login_consumer.settings import Elasticsearch as ElasticsearchSettings
-from login_consumer.settings import GeoIP, Settings
+from login_consumer.settings import GeoIP, Privacy, Settings
 from login_consumer.sink import Sink, none_refused
 from login_consumer.unrecognised import Unrecognised, keep
 
@@ -53,6 +54,11 @@ def _sink(settings: ElasticsearchSettings) -> Sink:
 @lru_cache(maxsize=1)
 def _locations(settings: GeoIP) -> Locations | None:
     return settings.open()
+
+
+@lru_cache(maxsize=1)
+def _protection(settings: Privacy) -> Protection:
+    return settings.protection()  # it remembers pseudonyms
 
 
 @lru_cache(maxsize=1)
@@ -131,7 +137,9 @@ class Worker:
             elif item.refused:
                 counts.dead[Reason.REFUSED] += 1
                 refused = Rejected(Reason.REFUSED, f"{item.status} {item.kind}: {item.reason}")
-                letters.append(dead_letter(refused, each.raw, each.origin, _now_ms(), each.headers))
+                letters.append(
+                    dead_letter(refused, each.raw, each.origin, _now_ms(), each.headers, protection=self._protection)
+                )
             elif (there := next(stored)).place == each.origin.place:
                 # As what it is stored it counts: a release or a GeoIP file before this one may have read it otherwise.
                 counted.append(there)
@@ -140,7 +148,7 @@ class Worker:
         counts.indexed = len(counted)
         counts.windows.update(count_windows(counted, self._settings.metrics.window_seconds * 1000))
         none_refused(sink.create(letters), "a dead letter")
-        counts.unrecognised_kept += keep(sink, strange, _now_ms())
+        counts.unrecognised_kept += keep(sink, strange, _now_ms(), self._protection)
         return counts
 
     def _fates(self, batch: pa.RecordBatch, sink: Sink) -> Fates:
@@ -181,7 +189,7 @@ class Worker:
                 continue
             if cut:
                 counts.dead[Reason.TOO_LARGE] += 1
-                letters.append(cut_letter(Cut(**cut), raw, origin, now))
+                letters.append(cut_letter(Cut(**cut), raw, origin, now, self._protection))
                 continue
             try:
                 event = self._read(raw, arrival, headers, locations, self._limits)
@@ -196,7 +204,7 @@ class Worker:
                     strange.append(Unrecognised(rejected, raw, origin, headers))
                     continue
                 counts.dead[rejected.reason] += 1
-                letters.append(dead_letter(rejected, raw, origin, now, headers))
+                letters.append(dead_letter(rejected, raw, origin, now, headers, protection=self._protection))
                 continue
             late = arrival - event.timestamp > late_after
             good.append(_Good(raw, headers, origin, event, event_document(event, origin, period, late, now)))
@@ -217,14 +225,18 @@ class Worker:
         if fate.event:
             with suppress(NotALogin, Rejected):  # as it may read now
                 event = self._read(raw, arrival, headers, None, _NO_LIMITS)
-        fate.check(raw, event, origin)
+        fate.check(raw, event, origin, self._protection)
+
+    @cached_property  # where the worker runs: it cannot travel
+    def _protection(self) -> Protection:
+        return _protection(self._settings.privacy)
 
     def _read(
         self, raw: bytes | None, arrival: int, headers: Headers, locations: Locations | None, limits: Limits
     ) -> Event:
         wrapper = Wrapper.of(headers) if headers else PLAIN
         event = read(raw, Arrival(arrival, wrapper), limits, self._format)
-        return enrich(event, locations)
+        return self._protection.event(enrich(event, locations))
 
 
 def _ranges(partitions: list[int], offsets: list[int]) -> dict[int, list[OffsetRange]]:
