@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kafka's accounts: kafka_passwords, kafka_writer_acls."""
+"""Kafka's accounts: kafka_passwords, kafka_byte_rates, kafka_writer_acls."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def kafka_passwords(users: list[str], secrets: Mapping[str, Any], partly: bool =
     return {user: secrets[name] for user, name in names.items() if name in secrets}
 
 
+def kafka_byte_rates(users: list[str], rates: Mapping[str, int]) -> dict[str, int]:
+    """Return the quota of each user in bytes a second, from those by the beginning of the name, of which one fits."""
+    return {user: rate for user in users for prefix, rate in rates.items() if user.startswith(prefix)}
+
+
 def kafka_writer_acls(users: list[str], topic: str) -> list[dict[str, Any]]:
     """Return the rules for those who write to the topic, and do nothing else."""
     return [
@@ -36,4 +41,8 @@ class FilterModule:
     """Ansible looks for a class of this name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"kafka_passwords": kafka_passwords, "kafka_writer_acls": kafka_writer_acls}
+        return {
+            "kafka_passwords": kafka_passwords,
+            "kafka_byte_rates": kafka_byte_rates,
+            "kafka_writer_acls": kafka_writer_acls,
+        }

@@ -11,7 +11,7 @@ from addresses import own_loopback
 from ansible.errors import AnsibleFilterError
 from certificates_of_owner import brought_certificates
 from host_values import host_values
-from kafka_accounts import kafka_passwords, kafka_writer_acls
+from kafka_accounts import kafka_byte_rates, kafka_passwords, kafka_writer_acls
 from needed_services import not_started
 from retention_change import shorter_retentions
 from turns import restart_batches, restart_turns, without_vote
@@ -140,6 +140,15 @@ def test_passwords_of_kafka() -> None:
     assert kafka_passwords(["admin", "new"], secrets, partly=True) == {"admin": "x"}
     with pytest.raises(AnsibleFilterError, match=r"has no kafka_new_password$"):
         kafka_passwords(["admin", "new"], secrets)
+
+
+def test_quotas_of_kafka() -> None:
+    rates = {"source-": 8, "client-": 0}
+    assert kafka_byte_rates(["source-a", "client-b", "source-client-"], rates) == {
+        "source-a": 8,
+        "client-b": 0,
+        "source-client-": 8,
+    }
 
 
 def test_who_writes_to_kafka_does_nothing_else() -> None:

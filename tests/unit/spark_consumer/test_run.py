@@ -51,8 +51,10 @@ def test_a_query_that_cannot_write_names_the_full_disk(consumer: _Consumer, monk
     monkeypatch.setattr(disks, "full", lambda: [disks.Full("/var/lib/login-consumer", 0, 1000, False)])
     query = SimpleNamespace(exception=lambda: "java.io.IOException: No space left on device\n\tat java.base")
     told = r"No space left on device; /var/lib/login-consumer on this host has 0 of 1000 bytes free: free space there"
+    tries = MagicMock()
     with pytest.raises(QueryFailed, match=told):
-        consumer._fault(query, SimpleNamespace(replaced="", moved=""))  # type: ignore[arg-type]
+        consumer._fault(query, SimpleNamespace(replaced="", moved="", tries=tries))  # type: ignore[arg-type]
+    tries.take_back.assert_called_once_with()  # it is no fault of the records
 
 
 def test_while_kafka_is_away_nothing_stands_still(consumer: _Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
