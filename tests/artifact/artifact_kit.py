@@ -59,7 +59,11 @@ def run_role(
     """
     playbook, config = tmp_path / "play.yml", tmp_path / "ansible.cfg"
     # Not the project's own file: its callbacks would mix with the report.
-    config.write_text(f"[defaults]\nroles_path = {ROLE.parent}\ninject_facts_as_vars = false\npipelining = true\n")
+    filters = ROLE.parents[1] / "plugins/filter"
+    config.write_text(
+        f"[defaults]\nroles_path = {ROLE.parent}\nfilter_plugins = {filters}\n"
+        "inject_facts_as_vars = false\npipelining = true\n"
+    )
     role = {"name": "artifact", **({"tasks_from": entry} if entry else {})}
     facts = ("available", "archive", "version", "build", "home", "changed")
     template = {name: f"{{{{ artifact_{name} | default('') }}}}" for name in facts}

@@ -70,6 +70,15 @@ def test_a_search_leaves_out_what_it_is_told_to(monkeypatch: pytest.MonkeyPatch)
     assert asked == ["login-events-*", ["login-events-*", "-login-events-2025.11"], ["login-pipeline-*"]]
 
 
+def test_a_search_in_a_point_in_time_names_no_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(Elasticsearch, "search", lambda _, **options: asked.append(options.get("index", "none")))
+    client = Client("https://localhost:1")
+    client.without = ("login-events-2025.11",)
+    client.search(pit={"id": "x"})
+    assert asked == ["none"]
+
+
 def test_a_refresh_does_not_wait_for_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     client = Client("https://localhost:1")

@@ -42,7 +42,8 @@ class Client(Elasticsearch):
 
     def search(self, **options: Any) -> ObjectApiResponse[Any]:
         """Search, or be told 503 while a shard is missing. An index that is not there has no documents."""
-        options["index"] = self._left(options["index"])
+        if "index" in options:  # a point in time has the indices that it was opened for
+            options["index"] = self._left(options["index"])
         # The time limit of the nodes is for people's queries; ours is the one of the connection.
         whole: dict[str, Any] = {"allow_partial_search_results": False, "allow_no_indices": True, "timeout": "-1"}
         return super().search(**whole | options)
