@@ -78,6 +78,10 @@ exactness: setup-test ## "Exactly once" in SCHEDULES=200000 random histories fro
 	EXACTNESS_SCHEDULES=$(or $(SCHEDULES),200000) EXACTNESS_SEED=$(or $(SEED),0) \
 	  pytest -n 2 tests/unit/spark_consumer/exactness/test_schedules.py
 
+.PHONY: exactness-controls
+exactness-controls: setup-test ## Look for histories that miss each guard of "exactly once", and write docs/exactly-once-controls.md
+	PYTHONPATH=tests/support:src/common/src:src/formats/src:src/producer/src:src/spark_consumer/src python -m exactness.controls
+
 .PHONY: bench
 bench: setup-test ## Measure INVENTORY=inventory/demo beside what people would use instead, sized for 20 minutes: docs/performance.md
 	python tests/bench/bench.py --inventory $(or $(INVENTORY),inventory/demo)

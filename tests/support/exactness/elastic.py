@@ -6,6 +6,7 @@ The calls of conformance.py are answered by this one and by the real one alike.
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -34,11 +35,12 @@ class Fault(Enum):
     UNANSWERED = "it is carried out, its answer is lost"
     HALF_UNANSWERED = "half of it is carried out, its answer is lost"
     BUSY = "some of its items are refused as too many"
+    LATE = "it is carried out later, when its client has given it up"
     STALE = "a replica answers that does not have all documents yet"
 
 
 _KILLS = {Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.KILLED_HALFWAY}
-_SILENT = {Fault.LOST, Fault.UNANSWERED, Fault.HALF_UNANSWERED}
+_SILENT = {Fault.LOST, Fault.UNANSWERED, Fault.HALF_UNANSWERED, Fault.LATE}
 _HALVES = {Fault.KILLED_HALFWAY, Fault.HALF_UNANSWERED}
 _CONFLICT = {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": "it exists"}}
 _MISSING = {"status": 404, "error": {"type": "document_missing_exception", "reason": "it is missing"}}
@@ -58,8 +60,12 @@ class Elastic:
         self.without: tuple[str, ...] = ()
         self.refused: Callable[[Json], bool] = lambda _: False
         """Whether a document is refused for good, as by the mapping."""
+        self.happened: Counter[str] = Counter()
+        """The faults that requests have met, by their names."""
+        self.changes = 0
+        """How often a document was written."""
+        self._late: list[Callable[[], Any]] = []
         self._chance = random.Random(1)
-        self._changes = 0
         self._points: list[dict[str, dict[str, Hit]]] = []
 
     def documents(self, family: str) -> list[Json]:
@@ -78,6 +84,12 @@ class Elastic:
         """Make `copy` all that there is."""
         self.stored, self.searchable = ({name: dict(docs) for name, docs in copy.items()} for _ in range(2))
 
+    def arrive(self) -> None:
+        """Carry out what is late."""
+        late, self._late = self._late, []
+        for each in late:
+            each()
+
     # The client
 
     def options(self, **_: Any) -> "Elastic":
@@ -95,7 +107,9 @@ class Elastic:
             told = [{kind: item} for kind, item in zip(kinds, items, strict=True)]
             return SimpleNamespace(body={"errors": any("error" in item for item in items), "items": told})
 
-        return self._request("bulk", carry_out)
+        # What writes whole windows, a rebuild, must not be late: see docs/exactly-once.md, "What is not noticed".
+        can_be_late = all("index" not in action for action in lines[::2])
+        return self._request("bulk", carry_out, can_be_late)
 
     def mget(self, docs: list[Json], source_includes: list[str] | None = None) -> Any:
         def carry_out(fault: Fault | None) -> Json:
@@ -194,11 +208,17 @@ class Elastic:
 
     # The cluster
 
-    def _request(self, kind: str, carry_out: Callable[[Fault | None], Any]) -> Any:
+    def _request(self, kind: str, carry_out: Callable[[Fault | None], Any], can_be_late: bool = False) -> Any:
         fault = self.fault(kind)
+        if fault:
+            self.happened[fault.name if fault is not Fault.LATE or can_be_late else Fault.LOST.name] += 1
+        if self._late and self._chance.random() < 0.3:
+            self.arrive()
         if fault is Fault.KILLED_BEFORE:
             raise Crash
-        answer = None if fault is Fault.LOST else carry_out(fault)
+        if fault is Fault.LATE and can_be_late:
+            self._late.append(lambda: carry_out(None))
+        answer = None if fault in {Fault.LOST, Fault.LATE} else carry_out(fault)
         if fault in _KILLS:
             raise Crash
         if fault in _SILENT:
@@ -242,8 +262,8 @@ class Elastic:
             return {"status": 400, "error": {"type": "document_parsing_exception", "reason": "refused"}}
         if kind == "create" and hit:
             return _CONFLICT
-        self._changes += 1
-        docs[where["_id"]] = Hit(where["_index"], where["_id"], source, self._changes)
+        self.changes += 1
+        docs[where["_id"]] = Hit(where["_index"], where["_id"], source, self.changes)
         return {"status": 200, "result": "updated"} if hit else {"status": 201, "result": "created"}
 
 

@@ -4,9 +4,12 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from exactness.world import Log, World
+from login_consumer.privacy import WITHHELD
+
+from exactness.world import World
 
 Json = dict[str, Any]
 
@@ -16,14 +19,16 @@ def faults(world: World) -> list[str]:
     events = world.elastic.documents("login-events")
     letters = world.elastic.documents("login-dead-letters")
     return [
-        *_fates(world.log, events, letters),
+        *_fates(world, events, letters),
         *_inventions(world, events, letters),
         *_doubles(events),
+        *_replays(world, letters),
         *_windows(world, events),
     ]
 
 
-def _fates(log: Log, events: list[Json], letters: list[Json]) -> list[str]:
+def _fates(world: World, events: list[Json], letters: list[Json]) -> list[str]:
+    log = world.log
     stored = {_place(event["login"]["kafka"]): event for event in events}
     identities = {(event["event"]["id"], event["@timestamp"]) for event in events}
     dead = {_place(letter) for letter in letters}
@@ -41,7 +46,7 @@ def _fates(log: Log, events: list[Json], letters: list[Json]) -> list[str]:
                 mine = stored[place]
                 same = _is_of(mine, sent)
                 found += [] if same else [f"{place} has another record's event"]
-            elif sent["event_id"] is None or (sent["event_id"], sent["timestamp"]) not in identities:
+            elif not _may_be_deleted(world, sent) and (sent["event_id"], sent["timestamp"]) not in identities:
                 found.append(f"{place} is nowhere")
     return found
 
@@ -59,9 +64,9 @@ def _inventions(world: World, events: list[Json], letters: list[Json]) -> Iterat
                 yield f"{_place(letter)} was given up, but killed the consumer less than three times"
             continue
         raw = base64.b64decode(letter["raw"]) if "raw" in letter else None
-        if "erased" in letter:
+        if letter.keys() & {"erased", WITHHELD}:
             if letter["size"] not in [len(each or b"") for each in world.sent.get(_place(letter), ())]:
-                yield f"{_place(letter)} has a tombstone of a dead letter that never was there"
+                yield f"{_place(letter)} has what is left of a dead letter that never was there"
         elif raw not in world.sent.get(_place(letter), ()):
             yield f"{_place(letter)} has a dead letter that never was there"
 
@@ -69,6 +74,27 @@ def _inventions(world: World, events: list[Json], letters: list[Json]) -> Iterat
 def _doubles(events: list[Json]) -> list[str]:
     ids = Counter((event["event"]["id"], event["@timestamp"]) for event in events)
     return [f"{id_} is stored {number} times" for id_, number in ids.items() if number > 1]
+
+
+def _replays(world: World, letters: list[Json]) -> Iterator[str]:
+    """Yield what replays have sent more often than there are letters with it that are marked so."""
+    there: Counter[bytes | None] = Counter()
+    for letter in letters:
+        if not (letter.get("replay") or {}).get("state"):
+            continue
+        if "erased" in letter:  # its mark stays, its bytes do not
+            there.update(set(world.sent.get(_place(letter), ())))
+        else:
+            there[base64.b64decode(letter["raw"]) if "raw" in letter else None] += 1
+    for value, number in world.replayed.items():
+        if number > there[value]:
+            yield f"{number} replays sent {value!r}, of which {there[value]} letters are marked"
+
+
+def _may_be_deleted(world: World, sent: Json) -> bool:
+    """Return whether the retention may have deleted the event, with the whole month that it is in."""
+    year, month = divmod(int(sent["timestamp"][:4]) * 12 + int(sent["timestamp"][5:7]), 12)
+    return datetime(year, month + 1, 1, tzinfo=UTC).timestamp() * 1000 <= world.kept_since
 
 
 def _windows(world: World, events: list[Json]) -> list[str]:
@@ -92,7 +118,12 @@ def _window(event: Json, width: int) -> tuple[Any, ...]:
 
 
 def _is_of(event: Json, sent: Json) -> bool:
-    """Return whether a stored event, or what is left of it after an erasure, is of what was sent."""
+    """Return whether a stored event, or what is left of it after an erasure, is of what was sent.
+
+    A pseudonym is not compared with the user.
+    """
+    if "pseudonyms" in event["login"]:
+        return bool(event["@timestamp"] == sent["timestamp"])
     user = sent["user_id"] if "erased" not in event["login"] else None
     return (event.get("user", {}).get("id"), event["@timestamp"]) == (user, sent["timestamp"])
 

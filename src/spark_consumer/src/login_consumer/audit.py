@@ -43,6 +43,7 @@ from login_consumer.windows import (
     at_places,
     between,
     counted_events,
+    ends_behind,
     metrics,
     refresh,
     side_by_side,
@@ -71,6 +72,7 @@ class _Auditor:
         self._found = Audit()
         self._places: dict[tuple[str, int], list[OffsetRange]] = {}
         self._by_index: Counter[str] = Counter()
+        self._told_by_index = True
         self._now = round(time.time() * 1000)
         self.left = LeftOut({})
 
@@ -109,7 +111,7 @@ class _Auditor:
             {"range": {"sequence": {"lte": last.sequence}}},
             *between("@timestamp", self._span),
         ]
-        self._found, self._places, self._by_index = Audit(), {}, Counter()
+        self._found, self._places, self._by_index, self._told_by_index = Audit(), {}, Counter(), True
         after: list[Any] | None = None
         while True:
             hits = client.search(
@@ -133,9 +135,15 @@ class _Auditor:
             found.since = fields["@timestamp"]
         found.batches += 1
         self._by_index.update(fields.get("indexed_by_index", {}))
+        self._told_by_index &= "indexed_by_index" in fields or not fields["indexed"]
         for name in _SUMS:
             # accounts of before an update lack what came with it: there was none
             setattr(found, name, getattr(found, name) + fields.get(name, 0))
+        if (more := -fields.get("skipped", 0)) > 0:
+            found.faults.append(
+                f"{more} records more were read by the batch of {fields['@timestamp']} than it has offsets: "
+                "they are events and dead letters, or stored twice"
+            )
         found.dead.update(fields["dead_by_reason"])
         found.losses += [fields["loss"]] if "loss" in fields else []
         for told in fields["ranges"]:
@@ -179,6 +187,10 @@ class _Auditor:
         self._fault_unless(
             found.events_stored == told, f"the batches report {told} events, {found.events_stored} are stored"
         )
+        for name in sorted(filter(self._is_too_old, stored_events)) if self._told_by_index else ():
+            # the retention may have deleted some of them, but has not added any
+            told, there = self._by_index[name], stored_events[name]["doc_count"]
+            self._fault_unless(there <= told, f"the batches report {told} events in {name}, {there} are stored")
         for reason in sorted(stored.keys() | letters.keys()):
             told = letters[reason]
             hidden = bool(self.left.of(DEAD_LETTERS))
@@ -218,6 +230,14 @@ class _Auditor:
                 done[p] >= first,
                 f"offsets {done[p]} to {first - 1} of partition {p} are gone from Kafka, and were not read",
             )
+        written = ends_behind(self._sink, Position(progress.topic_id, progress.offsets))
+        if any(end > kafka.ends.get(p, 0) for p, end in written.items()):
+            now = topic_state(self._settings.kafka)  # a running batch may have written what Kafka did not hold before
+            for p, end in written.items():
+                self._fault_unless(
+                    now.topic.id != kafka.topic.id or end <= now.ends.get(p, 0),
+                    f"partition {p} ends at {now.ends.get(p, 0)}, and something is stored of it up to offset {end}",
+                )
 
     def _check_windows(self, progress: Progress) -> None:
         window_ms = self._settings.metrics.window_seconds * 1000

@@ -3,7 +3,7 @@
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,12 +18,6 @@ from login_consumer.sink import Sink
 Json = dict[str, Any]
 
 MARY, JOHN = "mary", "john"
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with World() as made:
-        yield made
 
 
 def send(world: World) -> None:

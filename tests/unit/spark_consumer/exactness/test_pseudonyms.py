@@ -44,29 +44,32 @@ def undisturbed() -> tuple[list[str], dict[str, int]]:
 @pytest.mark.parametrize("kind", ["bulk", "search"])
 @pytest.mark.parametrize("number", [1, 2, 3])
 @pytest.mark.parametrize(("first", "then"), list(permutations(MODES, 2)), ids=str)
-def test_a_repeated_batch_has_one_fate_and_counts_once(first: str, then: str, number: int, kind: str) -> None:
-    with World(privacy=MODES[first]) as world:
-        fill(world)
-        world.strike(kind, number, Fault.KILLED_HALFWAY)
-        world.consume()
-        world.calm()
-        world.options["privacy"] = MODES[then]
-        assert world.consume() == "idle"
-        assert outcome(world) == undisturbed()
-        assert world.audit() == []
+def test_a_repeated_batch_has_one_fate_and_counts_once(
+    world: World, first: str, then: str, number: int, kind: str
+) -> None:
+    wanted = undisturbed()
+    world.options["privacy"] = MODES[first]
+    fill(world)
+    world.strike(kind, number, Fault.KILLED_HALFWAY)
+    world.consume()
+    world.calm()
+    world.options["privacy"] = MODES[then]
+    assert world.consume() == "idle"
+    assert outcome(world) == wanted
+    assert world.audit() == []
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("record", "bulks"), [(b"junk of ann", 3), (None, 2)], ids=["a dead letter", "an event"])
-def test_another_record_in_the_place_is_noticed(mode: str, record: bytes | None, bulks: int) -> None:
+@pytest.mark.parametrize(("record", "bulks"), [("junk of ann", 3), (None, 2)], ids=["a dead letter", "an event"])
+def test_another_record_in_the_place_is_noticed(world: World, mode: str, record: str | None, bulks: int) -> None:
     """Also where what is stored has pseudonyms, or no bytes. `bulks` are written before the batch's counts."""
-    with World(privacy=MODES[mode]) as world:
-        world.event("e0")
-        world.send(record) if record else world.event(None, user_id="ann")
-        world.event("e2")
-        world.strike("bulk", bulks + 1, Fault.KILLED_BEFORE)
-        assert world.consume() == "killed"
-        world.calm()
-        at = world.log.partitions[0][1]
-        world.log.partitions[0][1] = at._replace(value=(at.value or b"").replace(b"ann", b"bob"))
-        assert world.consume().startswith("refused")
+    world.options["privacy"] = MODES[mode]
+    world.event("e0")
+    world.send(record.encode()) if record else world.event(None, user_id="ann")
+    world.event("e2")
+    world.strike("bulk", bulks + 1, Fault.KILLED_BEFORE)
+    assert world.consume() == "killed"
+    world.calm()
+    at = world.log.partitions[0][1]
+    world.log.partitions[0][1] = at._replace(value=(at.value or b"").replace(b"ann", b"bob"))
+    assert world.consume().startswith("refused")
