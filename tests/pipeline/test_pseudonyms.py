@@ -101,7 +101,8 @@ def test_nothing_clear_is_stored(told: Told, elastic: Elasticsearch) -> None:
 
 def test_one_search_finds_a_user_in_all_formats(told: Told, elastic: Elasticsearch) -> None:
     user, address = told.pseudonyms
-    query = {"bool": {"filter": [{"term": {"related.user": user}}, {"term": {"source.ip": address}}]}}
+    named = [{"term": {field: user}} for field in ("user.id", "user.name")]
+    query = {"bool": {"filter": [{"term": {"source.ip": address}}], "should": named, "minimum_should_match": 1}}
     found = [hit["_source"] for hit in elastic.search(index="login-events-*", query=query)["hits"]["hits"]]
     assert sorted(each["event"].get("dataset", "native") for each in found) == ["native", "system.auth"]
     assert all("original" not in each["event"] and each["login"]["pseudonyms"] for each in found)
