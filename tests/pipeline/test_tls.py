@@ -55,7 +55,7 @@ def test_a_suite_with_cbc_is_refused(suite: str, port: int, deployment: Deployme
     context = client(deployment, ssl.TLSVersion.TLSv1_2, f"{suite}:@SECLEVEL=0")
     with pytest.raises((ssl.SSLError, ConnectionResetError)) as refused:
         agreed(context, port, deployment.pipeline_address)
-    # It is the server that does not want it; Java's own web server, of Kafka's metrics, says so by closing the connection.
+    # It is the server that does not want it; Java's own web server, of Kafka's metrics, says so by closing.
     closed = isinstance(refused.value, ConnectionResetError | ssl.SSLEOFError)
     assert closed or "ALERT" in str(refused.value).upper()
 

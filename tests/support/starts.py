@@ -13,7 +13,7 @@ STARTED = "39f53479d3a045ac8e11786248231fbf"
 
 
 def starts(host: Host) -> Counter[str]:
-    """Return how often each unit has been started since boot, but for the jobs of timers, whose hour may come at any time."""
+    """Return how often each unit has been started since boot; not the jobs of timers, whose hour may come any time."""
     # process 1: a login's own systemd tells of other units
     command = f"journalctl --boot --quiet --output=json --output-fields=UNIT _PID=1 MESSAGE_ID={STARTED}"
     lines = host.check_output(command)
