@@ -19,7 +19,7 @@ from login_consumer.hops import HopFailed
 from login_consumer.metrics import Tally
 from login_consumer.outage import Outage
 from login_consumer.plan import Plan, told_replaced
-from login_consumer.progress import Batch, Offsets, Ranges, Times, progress_lines
+from login_consumer.progress import Batch, Offsets, Ranges, Times, last_progress, progress_lines
 from login_consumer.settings import Settings
 from login_consumer.sink import Sink
 from login_consumer.tries import Orderly, Part, Tries, size
@@ -134,6 +134,7 @@ class BatchWriter:
                 this = self._describe(batch)
                 if delay:  # much may have happened meanwhile; a query that just begins was looked after by its start
                     self._check(this)
+                    self._refuse_recorded(this)
                     refresh(self._sink, EVENTS, DEAD_LETTERS)
                     self._written |= {p: max(each.next, self._written.get(p, 0)) for p, each in this.ranges.items()}
                 self._write(frame, this)
@@ -148,6 +149,12 @@ class BatchWriter:
     def _check(self, this: Batch) -> None:
         if moved := self.moved_since(this):
             raise Moved(moved)
+
+    def _refuse_recorded(self, this: Batch) -> None:
+        """Raise Moved if the batch is recorded: only the answer was lost, and it is not repeated for the same reason."""
+        newest = self._sink.ask(lambda client: last_progress(client, this.topic.name))
+        if newest and newest.id == f"{this.lineage}-{this.number}":
+            raise Moved(f"batch {this.number} is recorded, though Elasticsearch's answer to that was lost")
 
     def _write(self, frame: "DataFrame", this: Batch) -> None:
         started, batch = time.monotonic(), this.number

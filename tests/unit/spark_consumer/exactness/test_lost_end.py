@@ -3,7 +3,7 @@
 
 import pytest
 from exactness.elastic import Fault
-from exactness.histories import away, events, lose_end, made_anew, settle
+from exactness.histories import away, events, lose_end, made_anew, merged_events, settle
 from exactness.world import NOW, World
 
 
@@ -110,6 +110,35 @@ def test_kafka_loses_its_end_while_the_query_runs(world: World) -> None:
     events(world, "abcde")
     world.commit_fails = lambda: lose_end(world, 1) is not None
     assert "Kafka holds fewer records than were read, or others" in world.consume(most=2)
+
+
+def test_kafka_loses_a_batch_of_which_only_the_answer_to_its_record_was_lost(world: World) -> None:
+    """A duplicate leaves nothing in its place that another record there could be compared with."""
+    events(world, "ab")
+    world.consume()
+    events(world, "bc")
+
+    def change() -> None:
+        lose_end(world, 2)
+        events(world, "xy")
+
+    away(world, Fault.UNANSWERED, change, lambda: merged_events(world) == len("abc"))
+    assert "does not hold the record any more that became offset 3" in world.consume()
+    assert {event["event"]["id"] for event in world.elastic.documents("login-events")} == set("abc")
+    made_anew(world)
+    events(world, "xy")
+    settle(world)
+
+
+def test_a_batch_of_which_only_the_answer_to_its_record_was_lost_is_not_repeated(world: World) -> None:
+    events(world, "ab")
+    world.consume()
+    events(world, "bc")
+    before = world.evaluations
+    away(world, Fault.UNANSWERED, lambda: None, lambda: merged_events(world) == len("abc"))
+    assert world.consume() == "idle"
+    assert world.evaluations == before + 1
+    settle(world)
 
 
 def test_kafka_loses_its_end_and_does_not_set_the_times(world: World) -> None:
