@@ -26,6 +26,10 @@ ADDRESS = "198.51.100.213"
 SETTINGS = {"spark_consumer_pseudonyms": ["user", "source_ip"]}
 
 
+# Three deployments of the consumer
+pytestmark = pytest.mark.usefixtures("long")
+
+
 @dataclass
 class Told:
     """What was sent while pseudonyms were on, and what was found then."""

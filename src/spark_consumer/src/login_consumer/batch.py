@@ -151,7 +151,7 @@ class BatchWriter:
             raise Moved(moved)
 
     def _refuse_recorded(self, this: Batch) -> None:
-        """Raise Moved if the batch is recorded: only the answer was lost, and it is not repeated for the same reason."""
+        """Raise Moved if the batch is recorded, and only the answer was lost: records may read otherwise by now."""
         newest = self._sink.ask(lambda client: last_progress(client, this.topic.name))
         if newest and newest.id == f"{this.lineage}-{this.number}":
             raise Moved(f"batch {this.number} is recorded, though Elasticsearch's answer to that was lost")
