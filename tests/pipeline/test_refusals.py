@@ -326,7 +326,7 @@ def as_replay(deployment: Deployment, tunnel: Tunnel) -> Elasticsearch:
         ("PUT", "/{letters}/_create/no-such-letter", {"a": 1}),
         ("DELETE", "/{letters}/_doc/no-such-letter", None),
         ("PUT", "/{letters}/_mapping", {"properties": {"@timestamp": {"type": "date"}}}),
-        ("GET", "/{events}/_search", None),
+        ("GET", "/login-events-1970.01/_search", None),
         ("POST", "/login-metrics-1970.01/_update/no-such-window", {"doc": {"count": 1}}),
         ("PUT", "/login-dead-letters-1970.01", None),
         ("POST", "/_security/api_key", {"name": "stranger"}),
