@@ -101,7 +101,8 @@ class Traffic:
         options = {"compression_type": "gzip", "max_request_size": LARGEST_BYTES, "linger_ms": 0}
         with closing(KafkaProducer(**self._kafka, acks="all", **options)) as producer:
             sent = [
-                producer.send(self._topic, record.value, partition=partition, headers=list(record.headers))
+                # without a value the client wants a key
+                producer.send(self._topic, record.value, b"odd", partition=partition, headers=list(record.headers))
                 for record in records
             ]
             return [each.get(timeout=SEND_SECONDS) for each in sent]
