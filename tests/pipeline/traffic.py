@@ -102,7 +102,7 @@ class Traffic:
         with closing(KafkaProducer(**self._kafka, acks="all", **options)) as producer:
             sent = [
                 # without a value the client wants a key
-                producer.send(self._topic, record.value, b"odd", partition=partition, headers=list(record.headers))
+                producer.send(self._topic, record.value, key=b"odd", partition=partition, headers=[*record.headers])
                 for record in records
             ]
             return [each.get(timeout=SEND_SECONDS) for each in sent]
