@@ -21,6 +21,13 @@ def events(world: World, names: str, partition: int = 0) -> None:
         world.event(name, partition=partition)
 
 
+def killed_at(world: World, kind: str, number: int, fault: Fault) -> None:
+    """Let the consumer be killed at the request of this kind and number, counted from 1; then all is well again."""
+    world.strike(kind, number, fault)
+    assert world.consume() == "killed"
+    world.calm()
+
+
 def killed_before_the_record(world: World) -> None:
     """Let the consumer write and merge one batch, and be killed before its record is written."""
     killed = False

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from exactness.elastic import Fault, Hit
-from exactness.histories import away, events, merged_events, settle
+from exactness.histories import away, events, killed_at, merged_events, settle
 from exactness.world import DAY, NOW, World
 
 ECS = {
@@ -29,9 +29,7 @@ def test_settings_change_while_a_batch_is_open(world: World, shown: str, number:
         world.send(json.dumps(ECS).encode())
     world.event("old" if shown == "event" else None, NOW - 60 * DAY)
     world.event("new")
-    world.strike("bulk", number, Fault.KILLED_AFTER)
-    assert world.consume() == "killed"
-    world.calm()
+    killed_at(world, "bulk", number, Fault.KILLED_AFTER)
     if lost:
         world.lose_checkpoint()
     world.options = after
@@ -66,9 +64,7 @@ def test_settings_change_while_longer_batches_are_open(world: World) -> None:
     """A short batch, which is repeated, must not make the consumer forget what was written behind it."""
     events(world, "a")
     world.event("old", NOW - 60 * DAY)
-    world.strike("bulk", 2, Fault.KILLED_AFTER)
-    assert world.consume() == "killed"
-    world.calm()
+    killed_at(world, "bulk", 2, Fault.KILLED_AFTER)
     world.lose_checkpoint()
     world.options = {"events": {"max_age_days": 30}}
     away(world, Fault.LOST, lambda: None, since=lambda: world.evaluations > evaluated)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from exactness import truth
 from exactness.elastic import Crash, Fault
+from exactness.histories import killed_at
 from exactness.world import NOW, World
 from login_consumer.dead_letters import Found
 from login_consumer.dead_replay import Counts, Outcome, Record, Replay
@@ -191,9 +192,7 @@ def test_a_record_that_comes_to_stand_in_the_place_of_an_erased_one_is_noticed(
     world: World, first: bytes | None
 ) -> None:
     world.event(None, NOW, user_id=MARY) if first is None else world.send(first)
-    world.strike("bulk", 2, Fault.KILLED_AFTER)
-    assert world.consume() == "killed"
-    world.calm()
+    killed_at(world, "bulk", 2, Fault.KILLED_AFTER)
     found = world.erase(MARY)
     assert found.events + found.letters == 1
     world.log.partitions[0].clear()

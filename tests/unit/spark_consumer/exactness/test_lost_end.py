@@ -3,7 +3,7 @@
 
 import pytest
 from exactness.elastic import Fault
-from exactness.histories import away, events, lose_end, made_anew, merged_events, settle
+from exactness.histories import away, events, killed_at, lose_end, made_anew, merged_events, settle
 from exactness.world import NOW, World
 
 
@@ -49,9 +49,7 @@ def test_other_records_stand_in_the_place_of_an_open_batch(world: World, kind: s
 
     for name in "abc":
         send(name, NOW)
-    world.strike("bulk", 2 if kind == "dead letters" else 3, Fault.KILLED_AFTER)
-    assert world.consume() == "killed"
-    world.calm()
+    killed_at(world, "bulk", 2 if kind == "dead letters" else 3, Fault.KILLED_AFTER)
     lose_end(world, 1)
     for number, name in enumerate("uvwx"):
         send(name, NOW - number - 1)
@@ -77,9 +75,7 @@ def test_kafka_loses_what_was_written_and_not_yet_recorded(world: World) -> None
     events(world, "ab")
     world.consume()
     events(world, "cde")
-    world.strike("bulk", 1, Fault.KILLED_AFTER)
-    assert world.consume() == "killed"
-    world.calm()
+    killed_at(world, "bulk", 1, Fault.KILLED_AFTER)
     lose_end(world, 3)
     for _ in range(2):
         assert "partition 0 was read up to offset 5 and now ends at 3" in world.consume()
@@ -165,9 +161,7 @@ def test_the_audit_sees_what_is_stored_behind_the_end(world: World) -> None:
     events(world, "ab")
     world.consume()
     events(world, "cd")
-    world.strike("bulk", 1, Fault.KILLED_AFTER)
-    assert world.consume() == "killed"
-    world.calm()
+    killed_at(world, "bulk", 1, Fault.KILLED_AFTER)
     assert world.audit() == []
     lose_end(world, 3)
     assert world.audit() == ["partition 0 ends at 3, and something is stored of it up to offset 4"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from exactness.elastic import Fault
+from exactness.histories import killed_at
 from exactness.world import NOW, World
 
 MODES: dict[str, dict[str, Any]] = {
@@ -67,9 +68,7 @@ def test_another_record_in_the_place_is_noticed(world: World, mode: str, record:
     world.event("e0")
     world.send(record.encode()) if record else world.event(None, user_id="ann")
     world.event("e2")
-    world.strike("bulk", bulks + 1, Fault.KILLED_BEFORE)
-    assert world.consume() == "killed"
-    world.calm()
+    killed_at(world, "bulk", bulks + 1, Fault.KILLED_BEFORE)
     at = world.log.partitions[0][1]
     world.log.partitions[0][1] = at._replace(value=(at.value or b"").replace(b"ann", b"bob"))
     assert world.consume().startswith("refused")
